@@ -1,0 +1,82 @@
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <omp.h>
+#include <sched.h>
+
+#include <bitwright/core/parallel.h>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+namespace bitwright {
+
+static int team_size = 1;
+
+static void flush_denormals() {
+#if defined(__SSE__)
+  _mm_setcsr(_mm_getcsr() | 0x8040u);  // flush-to-zero and denormals-are-zero
+#endif
+}
+
+void set_threads(int threads) {
+  team_size = std::max(1, threads);
+  omp_set_dynamic(0);
+  omp_set_num_threads(team_size);
+  flush_denormals();
+#pragma omp parallel num_threads(team_size)
+  flush_denormals();
+}
+
+int threads() { return team_size; }
+
+// cgroup v2 "cpu.max" holds "QUOTA PERIOD" or "max PERIOD"; v1 has one file for each.
+static double cgroup_quota() {
+  std::string quota, period;
+  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period && quota != "max")
+    return std::stod(quota) / std::stod(period);
+  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  if (double quota_us, period_us; q >> quota_us && p >> period_us && quota_us > 0 && period_us > 0)
+    return quota_us / period_us;
+  return INFINITY;
+}
+
+int available_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  const double quota = cgroup_quota();
+  if (quota < cores) cores = static_cast<int>(std::floor(quota));
+  return std::max(1, cores);
+}
+
+void parallel_for(std::int64_t n, std::int64_t grain,
+                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+  if (n <= 0) return;
+  const std::int64_t parts =
+      std::clamp<std::int64_t>(n / std::max<std::int64_t>(1, grain), 1, team_size);
+  if (parts == 1) return body(0, n);
+#pragma omp parallel for schedule(static, 1) num_threads(team_size)
+  for (std::int64_t part = 0; part < parts; ++part) body(n * part / parts, n * (part + 1) / parts);
+}
+
+double parallel_sum(std::int64_t n, std::int64_t grain,
+                    const std::function<double(std::int64_t, std::int64_t)>& body) {
+  grain = std::max<std::int64_t>(1, grain);
+  const std::int64_t parts = (n + grain - 1) / grain;
+  if (parts <= 1) return n > 0 ? body(0, n) : 0.0;
+  std::vector<double> partial(static_cast<std::size_t>(parts));
+  parallel_for(parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part)
+      partial[static_cast<std::size_t>(part)] = body(part * grain, std::min(n, (part + 1) * grain));
+  });
+  double sum = 0;
+  for (double p : partial) sum += p;
+  return sum;
+}
+
+}  // namespace bitwright

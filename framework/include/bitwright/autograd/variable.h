@@ -1,0 +1,104 @@
+#pragma once
+// Tape autograd. An op called on Variables computes at once and is recorded; a recorded tape can
+// be replayed on new leaf contents without recording or allocating again.
+//
+//   Tape tape;
+//   Variable x = tape.constant(batch), w = tape.parameter(weight);
+//   Variable loss = cross_entropy(linear(x, w, b), labels);
+//   tape.backward(loss);            // w.gradient() is filled
+//   ... overwrite the contents of `batch` ...
+//   tape.forward(); tape.backward(loss);      // replay
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <bitwright/tensor/tensor.h>
+
+namespace bitwright {
+
+class Tape;
+
+/// A value on a tape; cheap to copy, valid as long as its tape.
+class Variable {
+ public:
+  Variable() = default;
+  bool defined() const { return tape_ != nullptr; }
+  const Tensor& value() const;
+  const Tensor& gradient() const;  ///< after Tape::backward; undefined where none was asked for
+  const Shape& shape() const { return value().shape(); }
+  bool requires_gradient() const;
+  Tape& tape() const { return *tape_; }
+
+ private:
+  friend class Tape;
+  Variable(Tape* tape, int index) : tape_(tape), index_(index) {}
+  Tape* tape_ = nullptr;
+  int index_ = -1;
+};
+
+/// A number that ops read at every replay, such as a temperature; copies share it.
+class Scalar {
+ public:
+  Scalar(double value) : value_(std::make_shared<double>(value)) {}  // NOLINT: numbers are scalars
+  double get() const { return *value_; }
+  void set(double value) { *value_ = value; }
+
+ private:
+  std::shared_ptr<double> value_;
+};
+
+/// What a backward pass sees. Gradients have the layout of the values they belong to.
+struct BackwardArgs {
+  std::span<const Tensor> inputs;
+  std::span<const Tensor> outputs;
+  std::span<const Tensor> output_gradients;
+  /// To be overwritten (not added to); undefined where no gradient is wanted.
+  std::span<Tensor> input_gradients;
+};
+
+/// One differentiable operation, forward and backward side by side. An instance belongs to one
+/// node of one tape: it may keep primitives, workspaces and whatever forward saves for backward.
+class Op {
+ public:
+  virtual ~Op() = default;
+  virtual std::string_view name() const = 0;
+  /// Specifications of the outputs; throws std::logic_error for shapes that do not fit.
+  virtual std::vector<TensorSpec> outputs(std::span<const TensorSpec> inputs) = 0;
+  virtual void forward(std::span<const Tensor> inputs, std::span<Tensor> outputs) = 0;
+  /// Not called for ops that no gradient passes through.
+  virtual void backward(const BackwardArgs& args) = 0;
+};
+
+/// A recorded computation. Not thread-safe; may be moved nowhere (variables point to it).
+class Tape {
+ public:
+  Tape();
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  /// Leaves share the tensor's storage: overwrite its contents between replays.
+  Variable constant(Tensor value);
+  Variable parameter(Tensor value);  ///< gradient wanted
+  /// Runs the op and records it; all inputs must be of this tape.
+  Variable record(std::unique_ptr<Op> op, std::span<const Variable> inputs);
+  std::vector<Variable> record_many(std::unique_ptr<Op> op, std::span<const Variable> inputs);
+
+  void forward();                  ///< replays all recorded ops in order
+  void backward(Variable scalar);  ///< gradients of a one-element value for all that want one
+
+  std::size_t size() const;  ///< recorded ops
+  const Op& op(std::size_t i) const;
+  /// Puts another op in the place of a recorded one (profiling, fault injection in tests).
+  void replace_op(std::size_t i, std::unique_ptr<Op> op);
+  std::unique_ptr<Op> take_op(std::size_t i);
+
+ private:
+  friend class Variable;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bitwright

@@ -1,0 +1,13 @@
+#pragma once
+
+namespace bitwright {
+
+struct Registries;
+
+void register_networks(Registries& registries);    ///< framework/nn
+void register_optimizers(Registries& registries);  ///< framework/optim: optimizers and schedules
+
+/// Everything that ships with the program: the two above and all folders of methods/ and datasets/.
+void register_builtin_components(Registries& registries);
+
+}  // namespace bitwright
