@@ -1,0 +1,90 @@
+#pragma once
+// Batches for training and for evaluation. The next batch is prepared in the background while the
+// caller computes; what a batch holds never depends on threads or timing.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <bitwright/data/dataset.h>
+
+namespace bitwright {
+
+/// Size of a batch: n images of c x h x w, of which the first `valid` count (the others pad).
+/// In memory images are channels last, [n][h][w][c], which for c = 1 equals [n][c][h][w].
+struct BatchShape {
+  std::int64_t n = 0, c = 0, h = 0, w = 0, valid = 0;
+  std::int64_t size() const { return n * c * h * w; }
+};
+
+/// A batch that owns its memory.
+struct Batch {
+  BatchShape shape;
+  std::vector<float> images;         ///< shape.size() normalised values
+  std::vector<std::int32_t> labels;  ///< n class indices
+};
+
+/// Training batches without end: step s is batch (s mod batches_per_epoch) of epoch
+/// e = s / batches_per_epoch, whose order is Rng(seed, "shuffle", e).permutation. The images left
+/// over at the end of an epoch (fewer than a batch) are dropped; the next epoch shuffles anew.
+///
+///   BatchLoader loader(images, split.train, 100, seed, normalization);
+///   loader.seek(resumed_step);
+///   loader.next(input.data(), labels.data());
+class BatchLoader {
+ public:
+  /// `images` must outlive the loader; `indices` selects from it. Throws a configuration error at
+  /// `where` unless 1 <= batch_size <= indices.size().
+  BatchLoader(const ImageSet& images, std::vector<std::uint32_t> indices, std::int64_t batch_size,
+              std::uint64_t seed, const Normalization& normalization, const Place& where = {});
+  ~BatchLoader();
+
+  /// Writes the batch of the current step, shape().size() floats and shape().n labels, and goes
+  /// on to the next step. Rethrows what went wrong in the background.
+  void next(float* images, std::int32_t* labels);
+  void next(Batch& batch);  ///< the same, sizing the batch's own memory
+
+  /// Makes `step` (>= 0) the current one; any step can be reached directly.
+  void seek(std::int64_t step);
+  std::int64_t step() const;  ///< the step that next() will give
+  std::int64_t batches_per_epoch() const;
+  BatchShape shape() const;  ///< of every batch; valid == n
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Every image once, in the order of `indices`, without shuffling. The last batch is filled up by
+/// repeating its last image; those repetitions do not count.
+///
+///   EvaluationLoader loader(images, split.validation, 500, normalization);
+///   while (std::int64_t valid = loader.next(input.data(), labels.data())) ...
+class EvaluationLoader {
+ public:
+  /// `images` must outlive the loader. Throws a configuration error at `where` unless
+  /// batch_size >= 1.
+  EvaluationLoader(const ImageSet& images, std::vector<std::uint32_t> indices,
+                   std::int64_t batch_size, const Normalization& normalization,
+                   const Place& where = {});
+  /// All images of the set.
+  EvaluationLoader(const ImageSet& images, std::int64_t batch_size,
+                   const Normalization& normalization, const Place& where = {});
+  ~EvaluationLoader();
+
+  /// Writes the next batch and returns how many of its images count; 0 at the end, when nothing is
+  /// written.
+  std::int64_t next(float* images, std::int32_t* labels);
+  std::int64_t next(Batch& batch);  ///< the same, sizing the batch's own memory; sets shape.valid
+
+  void rewind();                 ///< back to the first batch
+  std::int64_t batches() const;  ///< in one pass
+  std::int64_t count() const;    ///< images in one pass
+  BatchShape shape() const;      ///< of every batch; valid is n
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bitwright
