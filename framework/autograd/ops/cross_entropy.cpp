@@ -1,0 +1,39 @@
+#include "autograd/ops/helpers.h"
+#include "kernels/softmax.h"
+
+namespace bitwright {
+namespace {
+
+class CrossEntropy final : public Op {
+ public:
+  std::string_view name() const override { return "cross_entropy"; }
+  std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
+    require_shape(in[0].shape.rank() == 2, name(), in[0].shape);
+    require_shape(in[1].type == DType::i32 && in[1].shape == Shape{in[0].shape[0]}, name(),
+                  in[1].shape);
+    rows_ = in[0].shape[0], classes_ = in[0].shape[1];
+    probabilities_ = Tensor::empty(in[0].shape);
+    return {{Shape{}}};
+  }
+  void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
+    *out[0].f32() = static_cast<float>(kernels::softmax_cross_entropy(
+        rows_, classes_, in[0].f32(), in[1].i32(), probabilities_.f32()));
+  }
+  void backward(const BackwardArgs& a) override {
+    kernels::softmax_cross_entropy_backward(rows_, classes_, probabilities_.f32(),
+                                            a.inputs[1].i32(), a.output_gradients[0].item(),
+                                            a.input_gradients[0].f32());
+  }
+
+ private:
+  std::int64_t rows_ = 0, classes_ = 0;
+  Tensor probabilities_;
+};
+
+}  // namespace
+
+Variable cross_entropy(const Variable& logits, const Variable& labels) {
+  return record_op<CrossEntropy>(std::array{logits, labels});
+}
+
+}  // namespace bitwright

@@ -1,0 +1,200 @@
+// Element-wise ops and straight-through estimators. A unary op is a pair of functions: its value
+// f(x) and its derivative as a function of x and y = f(x).
+#include "kernels/elementwise.h"
+
+#include <cmath>
+
+#include "autograd/ops/helpers.h"
+
+namespace bitwright {
+namespace {
+
+template <class F>
+class Unary final : public Op {
+ public:
+  explicit Unary(F function = {}) : function_(std::move(function)) {}
+  std::string_view name() const override { return F::name; }
+  std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override { return {in[0]}; }
+  void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
+    const auto f = function_.bind();
+    kernels::map(in[0].numel(), in[0].f32(), out[0].f32(), [f](float x) { return f.value(x); });
+  }
+  void backward(const BackwardArgs& a) override {
+    const auto f = function_.bind();
+    kernels::map(a.inputs[0].numel(), a.inputs[0].f32(), a.outputs[0].f32(),
+                 a.output_gradients[0].f32(), a.input_gradients[0].f32(),
+                 [f](float x, float y, float dy) { return dy * f.derivative(x, y); });
+  }
+
+ private:
+  F function_;
+};
+
+// Functions without parameters are their own bound form.
+template <class Self>
+struct Plain {
+  Self bind() const { return {}; }
+};
+
+struct Relu : Plain<Relu> {
+  static constexpr std::string_view name = "relu";
+  float value(float x) const { return x > 0 ? x : 0.f; }
+  float derivative(float x, float) const { return x > 0 ? 1.f : 0.f; }
+};
+struct Exp : Plain<Exp> {
+  static constexpr std::string_view name = "exp";
+  float value(float x) const { return std::exp(x); }
+  float derivative(float, float y) const { return y; }
+};
+struct Log : Plain<Log> {
+  static constexpr std::string_view name = "log";
+  float value(float x) const { return std::log(x); }
+  float derivative(float x, float) const { return 1.f / x; }
+};
+struct Tanh : Plain<Tanh> {
+  static constexpr std::string_view name = "tanh";
+  float value(float x) const { return std::tanh(x); }
+  float derivative(float, float y) const { return 1.f - y * y; }
+};
+struct Sigmoid : Plain<Sigmoid> {
+  static constexpr std::string_view name = "sigmoid";
+  float value(float x) const { return 1.f / (1.f + std::exp(-x)); }
+  float derivative(float, float y) const { return y * (1.f - y); }
+};
+struct Square : Plain<Square> {
+  static constexpr std::string_view name = "square";
+  float value(float x) const { return x * x; }
+  float derivative(float x, float) const { return 2.f * x; }
+};
+struct Sqrt : Plain<Sqrt> {
+  static constexpr std::string_view name = "sqrt";
+  float value(float x) const { return std::sqrt(x); }
+  float derivative(float, float y) const { return 0.5f / y; }
+};
+struct Abs : Plain<Abs> {
+  static constexpr std::string_view name = "abs";
+  float value(float x) const { return std::fabs(x); }
+  float derivative(float x, float) const {
+    return static_cast<float>(x > 0) - static_cast<float>(x < 0);
+  }
+};
+struct SignSte : Plain<SignSte> {
+  static constexpr std::string_view name = "sign_ste";
+  float value(float x) const { return x > 0 ? 1.f : -1.f; }
+  float derivative(float x, float) const { return std::fabs(x) <= 1 ? 1.f : 0.f; }
+};
+struct RoundSte : Plain<RoundSte> {
+  static constexpr std::string_view name = "round_ste";
+  float value(float x) const { return std::nearbyint(x); }
+  float derivative(float, float) const { return 1.f; }
+};
+
+// Functions with parameters read them when a replay begins.
+struct Scale {
+  static constexpr std::string_view name = "scale";
+  struct Bound {
+    float factor;
+    float value(float x) const { return factor * x; }
+    float derivative(float, float) const { return factor; }
+  };
+  Bound bind() const { return {static_cast<float>(factor.get())}; }
+  Scalar factor;
+};
+struct Shift {
+  static constexpr std::string_view name = "shift";
+  struct Bound {
+    float term;
+    float value(float x) const { return x + term; }
+    float derivative(float, float) const { return 1.f; }
+  };
+  Bound bind() const { return {static_cast<float>(term.get())}; }
+  Scalar term;
+};
+struct Clamp {
+  static constexpr std::string_view name = "clamp";
+  struct Bound {
+    float low, high;
+    float value(float x) const { return x < low ? low : x > high ? high : x; }
+    float derivative(float x, float) const { return x >= low && x <= high ? 1.f : 0.f; }
+  };
+  Bound bind() const { return {static_cast<float>(low.get()), static_cast<float>(high.get())}; }
+  Scalar low, high;
+};
+
+// A binary op gives the derivatives by its two inputs.
+template <class F>
+class Binary final : public Op {
+ public:
+  std::string_view name() const override { return F::name; }
+  std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
+    require_shape(in[0].shape == in[1].shape && in[0].layout == in[1].layout, name(), in[1].shape);
+    return {in[0]};
+  }
+  void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
+    kernels::map(in[0].numel(), in[0].f32(), in[1].f32(), out[0].f32(), F::value);
+  }
+  void backward(const BackwardArgs& a) override {
+    const std::int64_t n = a.inputs[0].numel();
+    const float *x = a.inputs[0].f32(), *y = a.inputs[1].f32(), *g = a.output_gradients[0].f32();
+    if (a.input_gradients[0].defined())
+      kernels::map(n, x, y, g, a.input_gradients[0].f32(), F::by_first);
+    if (a.input_gradients[1].defined())
+      kernels::map(n, x, y, g, a.input_gradients[1].f32(), F::by_second);
+  }
+};
+
+struct Add {
+  static constexpr std::string_view name = "add";
+  static float value(float x, float y) { return x + y; }
+  static float by_first(float, float, float g) { return g; }
+  static float by_second(float, float, float g) { return g; }
+};
+struct Subtract {
+  static constexpr std::string_view name = "subtract";
+  static float value(float x, float y) { return x - y; }
+  static float by_first(float, float, float g) { return g; }
+  static float by_second(float, float, float g) { return -g; }
+};
+struct Multiply {
+  static constexpr std::string_view name = "multiply";
+  static float value(float x, float y) { return x * y; }
+  static float by_first(float, float y, float g) { return g * y; }
+  static float by_second(float x, float, float g) { return g * x; }
+};
+struct Divide {
+  static constexpr std::string_view name = "divide";
+  static float value(float x, float y) { return x / y; }
+  static float by_first(float, float y, float g) { return g / y; }
+  static float by_second(float x, float y, float g) { return -g * x / (y * y); }
+};
+
+template <class F, class... Parameters>
+Variable unary(const Variable& x, Parameters... parameters) {
+  return record_op<Unary<F>>(std::array{x}, F{parameters...});
+}
+template <class F>
+Variable binary(const Variable& a, const Variable& b) {
+  return record_op<Binary<F>>(std::array{a, b});
+}
+
+}  // namespace
+
+Variable add(const Variable& a, const Variable& b) { return binary<Add>(a, b); }
+Variable subtract(const Variable& a, const Variable& b) { return binary<Subtract>(a, b); }
+Variable multiply(const Variable& a, const Variable& b) { return binary<Multiply>(a, b); }
+Variable divide(const Variable& a, const Variable& b) { return binary<Divide>(a, b); }
+Variable scale(const Variable& x, Scalar factor) { return unary<Scale>(x, factor); }
+Variable shift(const Variable& x, Scalar term) { return unary<Shift>(x, term); }
+Variable relu(const Variable& x) { return unary<Relu>(x); }
+Variable exp(const Variable& x) { return unary<Exp>(x); }
+Variable log(const Variable& x) { return unary<Log>(x); }
+Variable tanh(const Variable& x) { return unary<Tanh>(x); }
+Variable sigmoid(const Variable& x) { return unary<Sigmoid>(x); }
+Variable square(const Variable& x) { return unary<Square>(x); }
+Variable sqrt(const Variable& x) { return unary<Sqrt>(x); }
+Variable abs(const Variable& x) { return unary<Abs>(x); }
+Variable clamp(const Variable& x, Scalar low, Scalar high) { return unary<Clamp>(x, low, high); }
+Variable sign_ste(const Variable& x) { return unary<SignSte>(x); }
+Variable round_ste(const Variable& x) { return unary<RoundSte>(x); }
+
+}  // namespace bitwright

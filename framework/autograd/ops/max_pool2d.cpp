@@ -1,0 +1,41 @@
+#include "autograd/ops/helpers.h"
+#include "kernels/pooling.h"
+
+namespace bitwright {
+namespace {
+
+class MaxPool2d final : public Op {
+ public:
+  MaxPool2d(std::int64_t size, std::int64_t stride) : size_(size), stride_(stride) {}
+  std::string_view name() const override { return "max_pool2d"; }
+
+  std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
+    const Shape& x = in[0].shape;
+    require_shape(x.rank() == 4 && in[0].layout == Layout::channels_last, name(), x);
+    plan_ = {.n = x[0], .c = x[1], .h = x[2], .w = x[3], .size = size_, .stride = stride_};
+    require_shape(size_ >= 1 && size_ <= 15 && x[2] >= size_ && x[3] >= size_, name(), x);
+    const Shape y{x[0], x[1], plan_.out_h(), plan_.out_w()};
+    winner_ = Tensor::empty({y, DType::u8, Layout::channels_last});
+    return {{y, DType::f32, Layout::channels_last}};
+  }
+  void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
+    kernels::max_pool_forward(plan_, in[0].f32(), out[0].f32(), winner_.u8());
+  }
+  void backward(const BackwardArgs& a) override {
+    kernels::max_pool_backward(plan_, a.output_gradients[0].f32(), winner_.u8(),
+                               a.input_gradients[0].f32());
+  }
+
+ private:
+  std::int64_t size_, stride_;
+  kernels::PoolPlan plan_;
+  Tensor winner_;
+};
+
+}  // namespace
+
+Variable max_pool2d(const Variable& x, std::int64_t size, std::int64_t stride) {
+  return record_op<MaxPool2d>(std::array{x}, size, stride);
+}
+
+}  // namespace bitwright

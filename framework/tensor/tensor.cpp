@@ -1,0 +1,122 @@
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include <bitwright/core/error.h>
+#include <bitwright/tensor/tensor.h>
+
+#include "core/pool.h"
+
+namespace bitwright {
+
+std::int64_t Shape::numel() const {
+  std::int64_t n = 1;
+  for (std::int64_t d : dims_) n *= d;
+  return n;
+}
+
+std::string Shape::str() const { return fmt::format("[{}]", fmt::join(dims_, ", ")); }
+
+std::size_t size_of(DType type) { return type == DType::u8 ? 1 : 4; }
+
+Tensor Tensor::empty(const TensorSpec& spec) {
+  require(spec.layout == Layout::plain || spec.shape.rank() == 4,
+          "channels_last needs a 4-D shape, got " + spec.shape.str());
+  Tensor t;
+  t.spec_ = spec;
+  t.storage_ = pool_allocate(t.bytes());
+  return t;
+}
+
+Tensor Tensor::full(Shape shape, float value) {
+  Tensor t = empty(std::move(shape));
+  t.fill(value);
+  return t;
+}
+
+Tensor Tensor::zeros(Shape shape) { return full(std::move(shape), 0.f); }
+
+Tensor Tensor::from(std::span<const float> values, Shape shape) {
+  Tensor t = empty(std::move(shape));
+  require(static_cast<std::int64_t>(values.size()) == t.numel(),
+          "number of values and shape differ");
+  std::copy(values.begin(), values.end(), t.f32());
+  return t;
+}
+
+Tensor Tensor::from(std::initializer_list<float> values, Shape shape) {
+  return from(std::span<const float>(values.begin(), values.size()), std::move(shape));
+}
+
+std::size_t Tensor::bytes() const {
+  return static_cast<std::size_t>(numel()) * size_of(spec_.type);
+}
+
+void* Tensor::data() { return storage_.get(); }
+const void* Tensor::data() const { return storage_.get(); }
+
+template <class T>
+static T* typed(std::byte* data, const TensorSpec& spec, DType type) {
+  require(data != nullptr && spec.type == type, "tensor is undefined or of another element type");
+  return reinterpret_cast<T*>(data);
+}
+float* Tensor::f32() { return typed<float>(storage_.get(), spec_, DType::f32); }
+const float* Tensor::f32() const { return typed<float>(storage_.get(), spec_, DType::f32); }
+std::int32_t* Tensor::i32() { return typed<std::int32_t>(storage_.get(), spec_, DType::i32); }
+const std::int32_t* Tensor::i32() const {
+  return typed<std::int32_t>(storage_.get(), spec_, DType::i32);
+}
+std::uint8_t* Tensor::u8() { return typed<std::uint8_t>(storage_.get(), spec_, DType::u8); }
+const std::uint8_t* Tensor::u8() const {
+  return typed<std::uint8_t>(storage_.get(), spec_, DType::u8);
+}
+
+float Tensor::item() const {
+  require(numel() == 1, "item() of a tensor with shape " + shape().str());
+  return *f32();
+}
+
+Tensor Tensor::clone() const {
+  Tensor t = empty(spec_);
+  std::memcpy(t.data(), data(), bytes());
+  return t;
+}
+
+// Between plain NCHW and NHWC, element by element; used at the borders only.
+static void convert_layout(const Tensor& from, Tensor& to) {
+  const auto n = from.shape()[0], c = from.shape()[1], pixels = from.shape()[2] * from.shape()[3];
+  const bool to_last = to.layout() == Layout::channels_last;
+  const std::size_t size = size_of(from.type());
+  const auto* source = static_cast<const std::byte*>(from.data());
+  auto* target = static_cast<std::byte*>(to.data());
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t k = 0; k < c; ++k)
+      for (std::int64_t p = 0; p < pixels; ++p) {
+        const auto plain = static_cast<std::size_t>((i * c + k) * pixels + p) * size;
+        const auto last = static_cast<std::size_t>((i * pixels + p) * c + k) * size;
+        std::memcpy(target + (to_last ? last : plain), source + (to_last ? plain : last), size);
+      }
+}
+
+void Tensor::copy_from(const Tensor& source) {
+  require(defined() && source.defined() && shape() == source.shape() && type() == source.type(),
+          "copy_from: shapes or element types differ");
+  if (layout() == source.layout()) {
+    std::memcpy(data(), source.data(), bytes());
+  } else {
+    convert_layout(source, *this);
+  }
+}
+
+void Tensor::fill(float value) { std::fill_n(f32(), numel(), value); }
+
+Tensor Tensor::reshaped(Shape shape) const {
+  require(layout() == Layout::plain && shape.numel() == numel(),
+          "cannot reshape " + spec_.shape.str() + " to " + shape.str());
+  Tensor t = *this;
+  t.spec_.shape = std::move(shape);
+  return t;
+}
+
+}  // namespace bitwright
