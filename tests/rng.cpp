@@ -1,9 +1,9 @@
 // Philox against the known-answer vectors of its reference implementation (Random123), and the
 // statistics of what is built on it.
-#include <doctest/doctest.h>
-
 #include <cmath>
 #include <set>
+
+#include <doctest/doctest.h>
 
 #include <bitwright/core/rng.h>
 
@@ -21,9 +21,13 @@ TEST_CASE("philox 4x32-10 gives the published known answers") {
 TEST_CASE("a stream depends on seed, purpose and coordinates, and on nothing else") {
   const Rng r(1, "init", 2, 3);
   CHECK(r.bits(7) == Rng(1, "init", 2, 3).bits(7));
-  std::set<std::uint64_t> all{r.bits(7), r.bits(8), Rng(2, "init", 2, 3).bits(7),
-                              Rng(1, "shuffle", 2, 3).bits(7), Rng(1, "init", 3, 3).bits(7),
-                              Rng(1, "init", 2, 2).bits(7), Rng(1, "init", 3, 2).bits(7)};
+  std::set<std::uint64_t> all{r.bits(7),
+                              r.bits(8),
+                              Rng(2, "init", 2, 3).bits(7),
+                              Rng(1, "shuffle", 2, 3).bits(7),
+                              Rng(1, "init", 3, 3).bits(7),
+                              Rng(1, "init", 2, 2).bits(7),
+                              Rng(1, "init", 3, 2).bits(7)};
   CHECK(all.size() == 7);
 }
 
