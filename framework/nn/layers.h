@@ -1,0 +1,90 @@
+#pragma once
+// The layers of sequential networks. Each is its geometry, pointers to its parameters, and one line
+// of ops.
+
+#include <string>
+#include <utility>
+
+#include <bitwright/nn/network.h>
+
+namespace bitwright {
+
+class NamedLayer : public Layer {
+ public:
+  explicit NamedLayer(std::string name) : name_(std::move(name)) {}
+  const std::string& name() const override { return name_; }
+
+ private:
+  std::string name_;
+};
+
+class LinearLayer final : public NamedLayer {
+ public:
+  LinearLayer(std::string name, const Parameter* weight, const Parameter* bias)
+      : NamedLayer(std::move(name)), weight_(weight), bias_(bias) {}
+  std::string_view kind() const override { return "linear"; }
+  Variable forward(Forward& f, const Variable& x) const override {
+    return linear(x, f.parameter(weight_), f.parameter(bias_));
+  }
+
+ private:
+  const Parameter *weight_, *bias_;
+};
+
+class Conv2dLayer final : public NamedLayer {
+ public:
+  Conv2dLayer(std::string name, const Parameter* weight, const Parameter* bias, ConvGeometry g)
+      : NamedLayer(std::move(name)), weight_(weight), bias_(bias), geometry_(g) {}
+  std::string_view kind() const override { return "conv2d"; }
+  Variable forward(Forward& f, const Variable& x) const override {
+    return conv2d(x, f.parameter(weight_), f.parameter(bias_), geometry_);
+  }
+
+ private:
+  const Parameter *weight_, *bias_;
+  ConvGeometry geometry_;
+};
+
+class BatchNormLayer final : public NamedLayer {
+ public:
+  BatchNormLayer(std::string name, const Parameter* scale, const Parameter* shift,
+                 BatchNormState state)
+      : NamedLayer(std::move(name)), scale_(scale), shift_(shift), state_(std::move(state)) {}
+  std::string_view kind() const override { return "batch_norm"; }
+  Variable forward(Forward& f, const Variable& x) const override {
+    return batch_norm(x, f.parameter(scale_), f.parameter(shift_), state_, f.training);
+  }
+
+ private:
+  const Parameter *scale_, *shift_;
+  BatchNormState state_;
+};
+
+class ReluLayer final : public NamedLayer {
+ public:
+  using NamedLayer::NamedLayer;
+  std::string_view kind() const override { return "relu"; }
+  Variable forward(Forward&, const Variable& x) const override { return relu(x); }
+};
+
+class MaxPool2dLayer final : public NamedLayer {
+ public:
+  MaxPool2dLayer(std::string name, std::int64_t size, std::int64_t stride)
+      : NamedLayer(std::move(name)), size_(size), stride_(stride) {}
+  std::string_view kind() const override { return "max_pool2d"; }
+  Variable forward(Forward&, const Variable& x) const override {
+    return max_pool2d(x, size_, stride_);
+  }
+
+ private:
+  std::int64_t size_, stride_;
+};
+
+class FlattenLayer final : public NamedLayer {
+ public:
+  using NamedLayer::NamedLayer;
+  std::string_view kind() const override { return "flatten"; }
+  Variable forward(Forward&, const Variable& x) const override { return flatten(x); }
+};
+
+}  // namespace bitwright

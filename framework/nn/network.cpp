@@ -1,0 +1,56 @@
+#include <bitwright/core/error.h>
+#include <bitwright/nn/network.h>
+
+namespace bitwright {
+
+std::string_view name_of(ParameterKind kind) {
+  switch (kind) {
+    case ParameterKind::conv_weight:
+      return "conv_weight";
+    case ParameterKind::linear_weight:
+      return "linear_weight";
+    case ParameterKind::bias:
+      return "bias";
+    case ParameterKind::norm_scale:
+      return "norm_scale";
+    case ParameterKind::norm_shift:
+      return "norm_shift";
+  }
+  return "unknown";
+}
+
+Variable ForwardHooks::parameter(Forward& forward, const Parameter& parameter) {
+  return forward.tape.parameter(parameter.value);
+}
+
+Variable Forward::parameter(const Parameter* parameter) {
+  return parameter == nullptr ? Variable{} : hooks_.parameter(*this, *parameter);
+}
+
+Variable Forward::through(const Layer& layer, const Variable& x) {
+  const Variable input = hooks_.layer_input(*this, layer, x);
+  return hooks_.layer_output(*this, layer, layer.forward(*this, input));
+}
+
+std::int64_t Network::parameter_count() const {
+  std::int64_t n = 0;
+  for (const Parameter& p : parameters_) n += p.value.numel();
+  return n;
+}
+
+Variable Network::forward(Forward& forward, const Variable& images) const {
+  Variable x = images;
+  for (const auto& layer : layers_) x = forward.through(*layer, x);
+  return x;
+}
+
+void Network::visit(StateVisitor& visitor) {
+  {
+    const StateScope scope(visitor, "parameters");
+    for (Parameter& p : parameters_) visitor.tensor(p.name, p.value);
+  }
+  const StateScope scope(visitor, "buffers");
+  for (Buffer& b : buffers_) visitor.tensor(b.name, b.value);
+}
+
+}  // namespace bitwright
