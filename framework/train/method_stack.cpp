@@ -1,0 +1,174 @@
+#include "train/method_stack.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <bitwright/core/error.h>
+
+namespace bitwright {
+
+MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage)
+    : methods_(std::move(methods)) {
+  for (auto& method : methods_) method->attach(stage);
+  for (Parameter& p : stage.network->parameters()) {
+    Slot slot{&p, nullptr, nullptr, {}, {}};
+    for (auto& method : methods_) {
+      auto transform = method->transform(p);
+      if (!transform) continue;
+      if (slot.owner != nullptr)
+        throw config_error({},
+                           "methods '" + std::string(slot.owner->name()) + "' and '" +
+                               std::string(method->name()) + "' both transform parameter '" +
+                               p.name + "'",
+                           "one weight transform per parameter", "exclude it from one of them");
+      slot.owner = method.get();
+      slot.transform = std::move(transform);
+    }
+    slot.latents = slot.transform ? slot.transform->latents() : std::vector<Tensor>{p.value};
+    slots_.push_back(std::move(slot));
+  }
+}
+
+std::string MethodStack::Slot::latent_name(std::size_t i) const {
+  return transform ? parameter->name + ":" + std::to_string(i) : parameter->name;
+}
+
+const MethodStack::Slot& MethodStack::slot(const Parameter& parameter) const {
+  const auto at = std::find_if(slots_.begin(), slots_.end(),
+                               [&](const Slot& s) { return s.parameter == &parameter; });
+  require(at != slots_.end(), "parameter '" + parameter.name + "' is not of this network");
+  return *at;
+}
+
+MethodStack::Slot& MethodStack::slot(const Parameter& parameter) {
+  return const_cast<Slot&>(std::as_const(*this).slot(parameter));
+}
+
+Variable MethodStack::parameter(Forward& forward, const Parameter& parameter) {
+  Slot& s = slot(parameter);
+  s.variables.clear();
+  for (const Tensor& latent : s.latents) s.variables.push_back(forward.tape.parameter(latent));
+  return s.transform ? s.transform->effective(forward, s.variables) : s.variables.front();
+}
+
+Variable MethodStack::layer_input(Forward& forward, const Layer& layer, const Variable& x) {
+  Variable input = x;
+  for (auto& method : methods_) input = method->layer_input(forward, layer, input);
+  return input;
+}
+
+Variable MethodStack::layer_output(Forward& forward, const Layer& layer, const Variable& y) {
+  Variable output = y;
+  for (auto& method : methods_) output = method->layer_output(forward, layer, output);
+  return output;
+}
+
+Variable MethodStack::total_loss(Forward& forward, const Variable& data_loss) {
+  Variable total = data_loss;
+  for (auto& method : methods_)
+    for (const LossTerm& term : method->loss_terms(forward)) total = add(total, term.value);
+  return total;
+}
+
+std::vector<Optimized> MethodStack::optimized() const {
+  std::vector<Optimized> all;
+  for (const Slot& s : slots_)
+    for (std::size_t i = 0; i < s.variables.size(); ++i)
+      all.push_back({s.latent_name(i), s.latents[i], s.variables[i].gradient()});
+  return all;
+}
+
+void MethodStack::before_step(const StepInfo& info) {
+  for (auto& method : methods_) method->before_step(info);
+}
+
+bool MethodStack::after_backward(const StepInfo& info) {
+  bool update = true;
+  for (auto& method : methods_) update = method->after_backward(info) && update;
+  return update;
+}
+
+void MethodStack::after_update(const StepInfo& info) {
+  for (auto& method : methods_) method->after_update(info);
+}
+
+void MethodStack::after_step(const StepInfo& info) {
+  for (auto& method : methods_) method->after_step(info);
+}
+
+void MethodStack::after_epoch(const StepInfo& info) {
+  for (auto& method : methods_) method->after_epoch(info);
+}
+
+std::vector<std::string> MethodStack::frozen() const {
+  std::vector<std::string> names;
+  for (const Slot& s : slots_)
+    if (std::any_of(methods_.begin(), methods_.end(),
+                    [&](const auto& m) { return m->frozen(*s.parameter); }))
+      for (std::size_t i = 0; i < s.latents.size(); ++i) names.push_back(s.latent_name(i));
+  return names;
+}
+
+void MethodStack::write_deployed(const Parameter& parameter, Deployment deployment,
+                                 Tensor& out) const {
+  const Slot& s = slot(parameter);
+  if (s.transform) {
+    s.transform->write_deployed(deployment, out);
+  } else {
+    out.copy_from(parameter.value);
+  }
+}
+
+double MethodStack::bits(const Parameter& parameter) const {
+  const Slot& s = slot(parameter);
+  return s.transform ? s.transform->bits() : 32.0;
+}
+
+std::vector<float> MethodStack::label_set(const Parameter& parameter) const {
+  const Slot& s = slot(parameter);
+  return s.transform ? s.transform->label_set() : std::vector<float>{};
+}
+
+void MethodStack::hand_over() {
+  for (Slot& s : slots_)
+    if (s.transform) s.transform->write_deployed(Deployment::soft, s.parameter->value);
+}
+
+std::vector<MetricDeclaration> MethodStack::metrics() const {
+  std::vector<MetricDeclaration> all;
+  for (const auto& method : methods_)
+    for (MetricDeclaration& m : method->metrics()) {
+      const bool taken = std::any_of(all.begin(), all.end(),
+                                     [&](const MetricDeclaration& o) { return o.name == m.name; });
+      if (taken) m.name = std::string(method->name()) + "_" + m.name;
+      all.push_back(std::move(m));
+    }
+  return all;
+}
+
+std::vector<double> MethodStack::measure() {
+  std::vector<double> all;
+  for (auto& method : methods_) {
+    const auto values = method->measure();
+    require(values.size() == method->metrics().size(),
+            std::string(method->name()) + ": measured and declared metrics differ in number");
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  return all;
+}
+
+void MethodStack::visit(StateVisitor& visitor) {
+  {
+    const StateScope scope(visitor, "latents");
+    for (Slot& s : slots_)
+      if (s.transform)
+        for (std::size_t i = 0; i < s.latents.size(); ++i)
+          visitor.tensor(s.latent_name(i), s.latents[i]);
+  }
+  for (std::size_t i = 0; i < methods_.size(); ++i) {
+    const StateScope scope(visitor, std::to_string(i) + "-" + std::string(methods_[i]->name()));
+    methods_[i]->visit(visitor);
+  }
+}
+
+}  // namespace bitwright

@@ -1,0 +1,69 @@
+#pragma once
+// All methods of a stage acting as one: which transform stands for which parameter, and the calls
+// that reach every method in the order of the configuration.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <bitwright/optim/optimizer.h>
+#include <bitwright/train/method.h>
+
+namespace bitwright {
+
+class MethodStack final : public ForwardHooks {
+ public:
+  /// Attaches the methods and asks each for its transforms. Throws a configuration error when two
+  /// methods claim the same parameter.
+  MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage);
+
+  bool empty() const { return methods_.empty(); }  ///< plain training
+  const std::vector<std::unique_ptr<Method>>& methods() const { return methods_; }
+
+  // Tracing.
+  Variable parameter(Forward& forward, const Parameter& parameter) override;
+  Variable layer_input(Forward& forward, const Layer& layer, const Variable& x) override;
+  Variable layer_output(Forward& forward, const Layer& layer, const Variable& y) override;
+  /// cross-entropy plus every method's terms.
+  Variable total_loss(Forward& forward, const Variable& data_loss);
+  /// What the optimizer updates, with the gradients of the step that was traced last.
+  std::vector<Optimized> optimized() const;
+
+  // Around a step.
+  void before_step(const StepInfo& info);
+  bool after_backward(const StepInfo& info);
+  void after_update(const StepInfo& info);
+  void after_step(const StepInfo& info);
+  void after_epoch(const StepInfo& info);
+  /// Optimized names whose parameter a method has frozen.
+  std::vector<std::string> frozen() const;
+
+  // The deployed network.
+  void write_deployed(const Parameter& parameter, Deployment deployment, Tensor& out) const;
+  /// Bits of one element of the deployed parameter; 32 where no method acts.
+  double bits(const Parameter& parameter) const;
+  std::vector<float> label_set(const Parameter& parameter) const;
+  /// Parameters' own tensors take over the soft weights: what the next stage starts from.
+  void hand_over();
+
+  std::vector<MetricDeclaration> metrics() const;
+  std::vector<double> measure();
+  void visit(StateVisitor& visitor);  ///< latents, then each method's own state
+
+ private:
+  struct Slot {
+    Parameter* parameter = nullptr;
+    Method* owner = nullptr;  // null: trained as it is
+    std::unique_ptr<WeightTransform> transform;
+    std::vector<Tensor> latents;
+    std::vector<Variable> variables;  // of the step traced last
+    std::string latent_name(std::size_t i) const;
+  };
+  Slot& slot(const Parameter& parameter);
+  const Slot& slot(const Parameter& parameter) const;
+
+  std::vector<std::unique_ptr<Method>> methods_;
+  std::vector<Slot> slots_;  // in the order of the network's parameters
+};
+
+}  // namespace bitwright

@@ -1,0 +1,132 @@
+#include "train/trainer.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace bitwright {
+
+Diverged::Diverged(std::int64_t at, double loss)
+    : std::runtime_error(fmt::format("the loss is {} at step {}", loss, at)), step(at) {}
+
+Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
+                 const Schedule& schedule, BatchLoader& loader, Evaluator& validation,
+                 const TrainerOptions& options)
+    : network_(network),
+      methods_(methods),
+      optimizer_(optimizer),
+      schedule_(schedule),
+      loader_(loader),
+      validation_(validation),
+      options_(options),
+      training_step_(network, methods, loader.shape()) {
+  optimizer_.attach(methods_.optimized());
+  best_.take([this](StateVisitor& v) { visit_network(v); });  // fixes names and shapes
+}
+
+bool Trainer::run(TrainingObserver& observer) {
+  const std::int64_t epoch_length = loader_.batches_per_epoch();
+  loader_.seek(step_);
+  while (step_ < options_.steps) {
+    const StepInfo now = info();
+    const double loss = update(now);
+    ++step_;
+    observer.on_step({step_, loss, now.learning_rate});
+
+    const bool epoch_ends = step_ % epoch_length == 0;
+    const bool last = step_ == options_.steps;
+    const bool evaluation_due = now.step % epoch_length % options_.evaluate_every == 0;
+    if (evaluation_due || epoch_ends || last) {
+      const EvaluationRecord record = evaluate();
+      observer.on_evaluation(record);
+      if (epoch_ends) observer.on_epoch(close_epoch(record.hard));
+    }
+    methods_.after_step(now);
+    if (epoch_ends) methods_.after_epoch(now);
+    for (const std::string& name : methods_.frozen()) optimizer_.freeze(name);
+    if (observer.on_step_complete(step_)) return false;
+  }
+  return true;
+}
+
+StepInfo Trainer::info() const {
+  return {step_, step_ / loader_.batches_per_epoch(),
+          optimizer_.learning_rate() * schedule_.factor(step_, options_.steps)};
+}
+
+// One batch: forward and backward on the tape, the optimizer's update, the methods' part in both.
+double Trainer::update(const StepInfo& now) {
+  loader_.next(training_step_.images(), training_step_.labels());
+  methods_.before_step(now);
+  const double loss = training_step_.run();
+  if (!std::isfinite(loss)) throw Diverged(step_ + 1, loss);
+  if (methods_.after_backward(now)) optimizer_.step(now.learning_rate);
+  methods_.after_update(now);
+
+  const std::int64_t images = training_step_.batch_size();
+  epoch_loss_ += loss * static_cast<double>(images);
+  epoch_correct_ += training_step_.correct();
+  epoch_images_ += images;
+  return loss;
+}
+
+EvaluationRecord Trainer::evaluate() {
+  EvaluationRecord record{step_, validation_.run(Deployment::hard), methods_.measure()};
+  if (record.hard.accuracy > best_accuracy_) {
+    best_accuracy_ = record.hard.accuracy;
+    best_step_ = step_;
+    best_.take([this](StateVisitor& v) { visit_network(v); });
+  }
+  return record;
+}
+
+EpochRecord Trainer::close_epoch(const Evaluation& hard) {
+  const double images = static_cast<double>(epoch_images_);
+  EpochRecord record{step_ / loader_.batches_per_epoch(),
+                     step_,
+                     epoch_loss_ / images,
+                     static_cast<double>(epoch_correct_) / images,
+                     methods_.empty() ? hard : validation_.run(Deployment::soft),
+                     hard};
+  epoch_loss_ = 0;
+  epoch_correct_ = epoch_images_ = 0;
+  return record;
+}
+
+void Trainer::restore_selected() {
+  best_.restore([this](StateVisitor& v) { visit_network(v); });
+}
+
+// What a network needs to be evaluated again: weights, statistics, and the methods' state.
+void Trainer::visit_network(StateVisitor& visitor) {
+  {
+    const StateScope scope(visitor, "network");
+    network_.visit(visitor);
+  }
+  const StateScope scope(visitor, "methods");
+  methods_.visit(visitor);
+}
+
+void Trainer::visit(StateVisitor& visitor) {
+  {
+    const StateScope scope(visitor, "current");
+    visit_network(visitor);
+  }
+  {
+    const StateScope scope(visitor, "optimizer");
+    optimizer_.visit(visitor);
+  }
+  {
+    const StateScope scope(visitor, "progress");
+    visitor.integer("step", step_);
+    visitor.real("epoch_loss", epoch_loss_);
+    visitor.integer("epoch_correct", epoch_correct_);
+    visitor.integer("epoch_images", epoch_images_);
+    visitor.integer("best_step", best_step_);
+    visitor.real("best_accuracy", best_accuracy_);
+  }
+  const StateScope scope(visitor, "best");
+  best_.visit(visitor);
+}
+
+}  // namespace bitwright
