@@ -19,6 +19,8 @@ struct Column {
   std::string description;
   bool integer = false;                  ///< int64 instead of float64
   std::vector<std::string> layers = {};  ///< not empty: 2-D [row][layer], with a `layer` scale
+
+  std::size_t width() const { return layers.empty() ? 1 : layers.size(); }
 };
 
 /// A group of series that share one axis, e.g. path "/metrics/epoch", scale "epoch".
@@ -31,12 +33,15 @@ struct Table {
   std::size_t row_width() const;  ///< numbers per row, the layers of 2-D columns counted singly
 };
 
-/// A scalar under /results, NaN until it is known.
+/// A scalar under /results or /wallclock, NaN until it is known.
 struct ResultSlot {
   std::string name;
   std::string unit;
   std::string description;
 };
+
+/// What /wallclock holds unless a header says otherwise.
+std::vector<ResultSlot> standard_wallclock();  ///< started, training, total
 
 /// Everything that is known before the first step.
 struct RunHeader {
@@ -46,6 +51,7 @@ struct RunHeader {
   std::map<std::string, std::string> provenance;  ///< version, git, host, cpu, threads, hashes ...
   std::vector<Table> tables;
   std::vector<ResultSlot> results;
+  std::vector<ResultSlot> wallclock = standard_wallclock();
 };
 
 /// Rows of one table as read back; columns in the order of `Table::columns`.
@@ -61,42 +67,73 @@ struct Event {
   std::string message;
 };
 
-/// Appends to a run file. Not thread-safe. All failures are storage errors (exit status 5).
+/// Rows, events and results that a resumed run takes over from its earlier file.
+struct Carried {
+  std::map<std::string, std::vector<double>> rows;  ///< by table path, row-major
+  std::vector<Event> events;
+  std::map<std::string, double> results;
+};
+
+/// How a run ended, as /status says it.
+enum class RunStatus { running = 0, finished = 1, stopped = 2, failed = 3 };
+std::string name_of(RunStatus status);
+
+/// Appends to a run file. Not thread-safe. All failures are storage errors (exit status 5); a name
+/// that the header does not declare is a bug (std::logic_error).
 class RunWriter {
  public:
-  /// Creates DIR/run.h5. `seed_rows` carries over earlier rows, events and results (resume): the
-  /// new file replaces the old one atomically, so a kill at any moment leaves one good file.
-  struct Carried {
-    std::map<std::string, std::vector<double>> rows;  ///< by table path
-    std::vector<Event> events;
-    std::map<std::string, double> results;
-  };
+  using Carried = bitwright::Carried;
+
+  /// Creates the file at `path`. Carried rows are in it from its first moment, and it replaces an
+  /// earlier file atomically, so a kill at any moment leaves one good file. The caller holds the
+  /// RunLock of the folder.
   static std::unique_ptr<RunWriter> create(const std::string& path, const RunHeader& header,
                                            const Carried& carried = {});
+  /// Without close(): writes what it can and leaves the status "running".
   virtual ~RunWriter() = default;
 
-  /// Buffers one row; integer columns are rounded. `table` indexes RunHeader::tables.
+  /// Buffers one row of row_width() numbers in the order of the columns; integer columns are
+  /// rounded. `table` indexes RunHeader::tables.
   virtual void append(std::size_t table, std::span<const double> row) = 0;
+  /// Buffers an event. Texts over event_kind_bytes or event_message_bytes (UTF-8) are cut.
   virtual void event(const Event& event) = 0;
   virtual void result(const std::string& name, double value) = 0;
   /// Wall-clock facts of the run, kept apart under /wallclock (seconds).
   virtual void wallclock(const std::string& name, double seconds) = 0;
   /// Makes everything appended so far visible to readers; `sync` also forces it to the disk.
+  /// Nothing is written between two flushes.
   virtual void flush(bool sync = false) = 0;
-  /// Writes `/status` (1 finished, 2 stopped, 3 failed) and closes; clears the SWMR flag.
+  /// Flushes, writes `/status` (1 finished, 2 stopped, 3 failed) and closes; clears the SWMR flag.
   virtual void close(int status) = 0;
+  void close(RunStatus status) { close(static_cast<int>(status)); }
+
+  static constexpr std::size_t event_kind_bytes = 32;
+  static constexpr std::size_t event_message_bytes = 480;
 };
 
-/// Reads a run file, also one that is being written or whose writer was killed.
+/// Reads a run file, also one that is being written or whose writer was killed. All failures are
+/// storage errors (exit status 5).
 class RunReader {
  public:
   static std::unique_ptr<RunReader> open(const std::string& path);
   virtual ~RunReader() = default;
+  /// Everything that stood before the first step. Tables come in the order of their creation.
   virtual RunHeader header() const = 0;
+  /// All rows that are complete at this moment; of a live file, call again for newer ones.
   virtual TableData table(const std::string& path) const = 0;
   virtual std::vector<Event> events() const = 0;
   virtual std::map<std::string, double> results() const = 0;
+  virtual std::map<std::string, double> wallclock() const = 0;
   virtual int status() const = 0;  ///< 0 running or killed, 1 finished, 2 stopped, 3 failed
+  /// "1.0"
+  virtual std::string format_version() const = 0;
 };
+
+/// What a run that resumes at `step` keeps: the rows and events up to and including that step
+/// (judged by the column `step`; tables without one are kept whole), and all results.
+Carried carried_until(const RunReader& reader, std::int64_t step);
+
+/// "DIR" or "DIR/run.h5" to "DIR/run.h5".
+std::string run_file_of(const std::string& run);
 
 }  // namespace bitwright

@@ -1,0 +1,80 @@
+#pragma once
+// What all users of HDF5 here share: handles that close themselves, failures as one line, UTF-8
+// strings of fixed length.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <hdf5.h>
+
+namespace bitwright::h5 {
+
+/// Owns one reference to an HDF5 identifier of any kind.
+class Handle {
+ public:
+  Handle() = default;
+  explicit Handle(hid_t id) : id_(id) {}
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(id_, other.id_);
+    return *this;
+  }
+  ~Handle() { reset(); }
+
+  operator hid_t() const { return id_; }
+  bool valid() const { return id_ >= 0; }
+  void reset() {
+    if (valid()) H5Idec_ref(std::exchange(id_, H5I_INVALID_HID));
+  }
+  hid_t release() { return std::exchange(id_, H5I_INVALID_HID); }
+
+ private:
+  hid_t id_ = H5I_INVALID_HID;
+};
+
+/// Stops HDF5 from printing its error stack in this thread; failures are reported by File.
+void silence();
+
+/// The cause of the last failure: the system's message where there is one, else HDF5's innermost.
+std::string last_cause();
+
+/// A file name with the conversion of HDF5 failures into storage errors that name it.
+class File {
+ public:
+  explicit File(std::string name) : name_(std::move(name)) { silence(); }
+
+  const std::string& name() const { return name_; }
+  /// Takes ownership; throws "cannot DOING: CAUSE" when the call that made `id` failed.
+  Handle own(hid_t id, std::string_view doing) const;
+  /// Same for calls that return a status, a count or a truth value: negative is failure.
+  void check(long long status, std::string_view doing) const;
+  [[noreturn]] void fail(std::string_view doing) const;
+  /// For content that HDF5 accepts and we do not.
+  [[noreturn]] void damaged(std::string_view what) const;
+
+  Handle text_type(std::size_t bytes) const;
+  void put_attribute(hid_t object, const char* name, std::string_view text) const;
+  std::optional<std::string> attribute(hid_t object, const char* name) const;
+  void put_text(hid_t parent, const char* name, std::string_view text, hid_t creation) const;
+  std::string text(hid_t parent, const char* name) const;
+  bool has_link(hid_t parent, const std::string& name) const;
+  /// Whether the name leads to a group.
+  bool is_group(hid_t parent, const std::string& name) const;
+  /// Names of the links of a group in the order of their creation.
+  std::vector<std::string> links(hid_t group) const;
+
+ private:
+  std::string name_;
+};
+
+/// Creation properties without timestamps: equal content gives equal bytes.
+Handle dataset_properties();
+/// Also keeps the order in which links are created.
+Handle group_properties();
+/// File creation properties to the same end (for the root group).
+Handle file_properties();
+
+}  // namespace bitwright::h5

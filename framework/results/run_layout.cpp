@@ -1,0 +1,209 @@
+#include "results/run_layout.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <vector>
+
+#include <fmt/format.h>
+#include <hdf5_hl.h>
+
+namespace bitwright::results {
+
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+class Builder {
+ public:
+  Builder(const h5::File& file, hid_t root) : file_(file), root_(root) {}
+
+  void root_attributes(const RunHeader& header);
+  void provenance(const std::map<std::string, std::string>& facts);
+  void table(const Table& table);
+  void events();
+  void slots(const std::string& group, const std::vector<ResultSlot>& slots);
+  void status();
+
+ private:
+  h5::Handle group(const std::string& path);
+  h5::Handle scalar(hid_t parent, const std::string& name, hid_t type);
+  h5::Handle series(hid_t parent, const std::string& name, hid_t type, std::size_t width);
+  h5::Handle layer_scale(hid_t parent, const std::string& name,
+                         const std::vector<std::string>& layers);
+  void describe(hid_t object, const std::string& unit, const std::string& description);
+  void attach(hid_t column, hid_t scale, unsigned dimension);
+
+  const h5::File& file_;
+  hid_t root_;
+  h5::Handle creation_ = h5::dataset_properties();
+};
+
+void Builder::root_attributes(const RunHeader& header) {
+  file_.put_attribute(root_, "format", run_format);
+  file_.put_attribute(root_, "format_version", run_format_version);
+  file_.put_attribute(root_, "experiment", header.experiment);
+  const h5::Handle space = file_.own(H5Screate(H5S_SCALAR), "write the seed");
+  const h5::Handle seed = file_.own(
+      H5Acreate2(root_, "seed", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT), "write the seed");
+  file_.check(H5Awrite(seed, H5T_NATIVE_INT64, &header.seed), "write the seed");
+  file_.put_text(root_, "config", header.config, creation_);
+}
+
+void Builder::provenance(const std::map<std::string, std::string>& facts) {
+  const h5::Handle home = group("/provenance");
+  for (const auto& [name, value] : facts) file_.put_attribute(home, name.c_str(), value);
+}
+
+h5::Handle Builder::group(const std::string& path) {
+  const h5::Handle properties = h5::group_properties();
+  h5::Handle at = file_.own(H5Gopen2(root_, "/", H5P_DEFAULT), "open the root group");
+  for (std::size_t begin = 1; begin < path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string name = path.substr(begin, end - begin);
+    const std::string doing = fmt::format("make group '{}'", path);
+    at = file_.own(file_.has_link(at, name)
+                       ? H5Gopen2(at, name.c_str(), H5P_DEFAULT)
+                       : H5Gcreate2(at, name.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT),
+                   doing);
+    begin = end + 1;
+  }
+  return at;
+}
+
+void Builder::describe(hid_t object, const std::string& unit, const std::string& description) {
+  file_.put_attribute(object, "units", unit);
+  file_.put_attribute(object, "description", description);
+}
+
+h5::Handle Builder::scalar(hid_t parent, const std::string& name, hid_t type) {
+  // Space is taken now: SWMR lets values be overwritten, not storage be added.
+  const h5::Handle creation = h5::dataset_properties();
+  H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
+  const std::string doing = fmt::format("make '{}'", name);
+  const h5::Handle space = file_.own(H5Screate(H5S_SCALAR), doing);
+  return file_.own(
+      H5Dcreate2(parent, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT), doing);
+}
+
+h5::Handle Builder::series(hid_t parent, const std::string& name, hid_t type, std::size_t width) {
+  const bool wide = width > 0;
+  const std::string doing = fmt::format("make '{}'", name);
+  const hsize_t rows = std::max<hsize_t>(32, 1024 / std::max<hsize_t>(width, 1));
+  const hsize_t now[2] = {0, width}, most[2] = {H5S_UNLIMITED, width}, chunk[2] = {rows, width};
+  const int rank = wide ? 2 : 1;
+  const h5::Handle space = file_.own(H5Screate_simple(rank, now, most), doing);
+  const h5::Handle creation = h5::dataset_properties();
+  file_.check(H5Pset_chunk(creation, rank, chunk), doing);
+  // The part of a chunk that holds no rows yet is written as zeros, never as stale memory.
+  file_.check(H5Pset_fill_time(creation, H5D_FILL_TIME_ALLOC), doing);
+  return file_.own(
+      H5Dcreate2(parent, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT), doing);
+}
+
+h5::Handle Builder::layer_scale(hid_t parent, const std::string& name,
+                                const std::vector<std::string>& layers) {
+  const std::string doing = fmt::format("make '{}'", name);
+  std::size_t bytes = 1;
+  for (const std::string& layer : layers) bytes = std::max(bytes, layer.size());
+  std::string packed(bytes * layers.size(), '\0');
+  for (std::size_t i = 0; i < layers.size(); ++i) layers[i].copy(&packed[i * bytes], bytes);
+  const h5::Handle type = file_.text_type(bytes);
+  const hsize_t extent = layers.size();
+  const h5::Handle space = file_.own(H5Screate_simple(1, &extent, nullptr), doing);
+  h5::Handle set = file_.own(
+      H5Dcreate2(parent, name.c_str(), type, space, H5P_DEFAULT, creation_, H5P_DEFAULT), doing);
+  file_.check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed.data()), doing);
+  file_.check(H5DSset_scale(set, name.c_str()), doing);
+  describe(set, "1", "layer names");
+  return set;
+}
+
+void Builder::attach(hid_t column, hid_t scale, unsigned dimension) {
+  file_.check(H5DSattach_scale(column, scale, dimension), "attach a dimension scale");
+}
+
+void Builder::table(const Table& table) {
+  const h5::Handle home = group(table.path);
+  file_.put_attribute(home, scale_attribute, table.scale);
+  const auto add = [&](const Column& column) {
+    h5::Handle set = series(home, column.name, column.integer ? H5T_STD_I64LE : H5T_IEEE_F64LE,
+                            column.layers.size());
+    describe(set, column.unit, column.description);
+    return set;
+  };
+  std::vector<h5::Handle> sets;
+  for (const Column& column : table.columns) sets.push_back(add(column));
+  const auto is_scale = [&](const Column& column) { return column.name == table.scale; };
+  const auto at = std::find_if(table.columns.begin(), table.columns.end(), is_scale);
+  const h5::Handle& scale = sets[static_cast<std::size_t>(at - table.columns.begin())];
+  file_.check(H5DSset_scale(scale, table.scale.c_str()), "make a dimension scale");
+
+  std::map<std::vector<std::string>, h5::Handle> layer_scales;  // equal lists share one
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const Column& column = table.columns[i];
+    if (is_scale(column)) continue;
+    attach(sets[i], scale, 0);
+    if (column.layers.empty()) continue;
+    auto found = layer_scales.find(column.layers);
+    if (found == layer_scales.end()) {
+      const auto n = layer_scales.size();
+      const std::string name = n == 0 ? "layer" : fmt::format("layer_{}", n + 1);
+      found = layer_scales.emplace(column.layers, layer_scale(home, name, column.layers)).first;
+    }
+    attach(sets[i], found->second, 1);
+  }
+}
+
+void Builder::events() {
+  const h5::Handle home = group("/events");
+  const h5::Handle step = series(home, "step", H5T_STD_I64LE, 0);
+  describe(step, "steps", "training step at which it happened");
+  file_.check(H5DSset_scale(step, "step"), "make a dimension scale");
+  const auto text = [&](const char* name, std::size_t bytes, const char* description) {
+    const h5::Handle set = series(home, name, file_.text_type(bytes), 0);
+    describe(set, "1", description);
+    attach(set, step, 0);
+  };
+  text("kind", RunWriter::event_kind_bytes, "started, resumed, stopped, warning ...");
+  text("message", RunWriter::event_message_bytes, "what happened");
+}
+
+void Builder::slots(const std::string& path, const std::vector<ResultSlot>& slots) {
+  const h5::Handle home = group(path);
+  for (const ResultSlot& slot : slots) {
+    const h5::Handle set = scalar(home, slot.name, H5T_IEEE_F64LE);
+    describe(set, slot.unit, slot.description);
+    file_.check(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &nan),
+                fmt::format("write '{}'", slot.name));
+  }
+}
+
+void Builder::status() {
+  const h5::Handle set = scalar(root_, "status", H5T_STD_I32LE);
+  describe(set, "1", "0 running or killed, 1 finished, 2 stopped, 3 failed");
+  const int running = 0;
+  file_.check(H5Dwrite(set, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, &running),
+              "write the status");
+}
+
+}  // namespace
+
+h5::Handle run_access() {
+  h5::Handle properties(H5Pcreate(H5P_FILE_ACCESS));
+  H5Pset_libver_bounds(properties, H5F_LIBVER_V110, H5F_LIBVER_V110);
+  return properties;
+}
+
+void make_layout(const h5::File& file, hid_t root, const RunHeader& header) {
+  Builder builder(file, root);
+  builder.root_attributes(header);
+  builder.status();
+  builder.provenance(header.provenance);
+  for (const Table& table : header.tables) builder.table(table);
+  builder.events();
+  builder.slots("/results", header.results);
+  builder.slots("/wallclock", header.wallclock);
+}
+
+}  // namespace bitwright::results

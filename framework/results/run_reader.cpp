@@ -1,0 +1,300 @@
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <hdf5_hl.h>
+
+#include <bitwright/core/error.h>
+#include <bitwright/results/run_file.h>
+
+#include "results/folder.h"
+#include "results/run_layout.h"
+
+namespace bitwright {
+
+namespace {
+
+using h5::Handle;
+
+class Reader : public RunReader {
+ public:
+  explicit Reader(const std::string& path);
+
+  RunHeader header() const override;
+  TableData table(const std::string& path) const override;
+  std::vector<Event> events() const override;
+  std::map<std::string, double> results() const override { return scalars("/results"); }
+  std::map<std::string, double> wallclock() const override { return scalars("/wallclock"); }
+  int status() const override;
+  std::string format_version() const override { return version_; }
+
+ private:
+  void open();
+  void check_format();
+  Handle dataset(const std::string& path) const;
+  hsize_t length(hid_t set, const std::string& name) const;
+  Handle rows(hid_t set, hsize_t count, hsize_t width, bool wide, const std::string& name) const;
+  std::vector<std::string> texts(const std::string& path, hsize_t count) const;
+  std::map<std::string, double> scalars(const std::string& group) const;
+  std::vector<ResultSlot> slots(const std::string& group) const;
+  Column column(hid_t set, const std::string& name) const;
+  std::vector<std::string> layers(hid_t set) const;
+  Table describe_table(const std::string& path) const;
+  void find_tables(const std::string& group, std::vector<Table>& found) const;
+
+  h5::File file_;
+  Handle root_;
+  std::string version_;
+  bool live_ = false;  ///< opened for reading beside a writer
+};
+
+Reader::Reader(const std::string& path) : file_(path) {
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(path, error);
+  if (error) throw storage_error(path, "cannot read the run file: " + error.message());
+  if (bytes == 0) throw storage_error(path, "the run file is empty");
+  if (!std::ifstream(path).is_open())
+    throw storage_error(path, "cannot read the run file: " + results::system_message(errno));
+  if (H5Fis_hdf5(path.c_str()) <= 0)
+    throw storage_error(path, "not an HDF5 file", "the run.h5 of a run");
+  open();
+  check_format();
+}
+
+void Reader::open() {
+  const char* name = file_.name().c_str();
+  root_ = Handle(H5Fopen(name, H5F_ACC_RDONLY, H5P_DEFAULT));
+  if (root_.valid()) return;
+  const std::string cause = h5::last_cause();
+  // A plain open is refused while a writer is at work and after it was killed.
+  root_ = Handle(H5Fopen(name, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, H5P_DEFAULT));
+  if (!root_.valid())
+    throw storage_error(file_.name(), fmt::format("cannot open the run file: {}", cause));
+  live_ = true;
+}
+
+void Reader::check_format() {
+  const auto format = file_.attribute(root_, "format");
+  const auto version = file_.attribute(root_, "format_version");
+  if (format != results::run_format || !version)
+    throw storage_error(file_.name(), "an HDF5 file, but not one of a bitwright run");
+  int major = 0;
+  std::from_chars(version->data(), version->data() + version->size(), major);
+  if (major < 1) file_.damaged(fmt::format("format version '{}'", *version));
+  if (major > results::run_format_major)
+    throw storage_error(file_.name(), fmt::format("written in format version {}", *version),
+                        fmt::format("this program reads up to {}.x", results::run_format_major),
+                        "use a newer bitwright");
+  version_ = *version;
+}
+
+Handle Reader::dataset(const std::string& path) const {
+  Handle set = file_.own(H5Dopen2(root_, path.c_str(), H5P_DEFAULT), "open " + path);
+  if (live_) file_.check(H5Drefresh(set), "read " + path);
+  return set;
+}
+
+hsize_t Reader::length(hid_t set, const std::string& name) const {
+  const Handle space = file_.own(H5Dget_space(set), "read " + name);
+  hsize_t extent[2] = {0, 0};
+  const int rank = H5Sget_simple_extent_ndims(space);
+  if (rank < 1 || rank > 2) file_.damaged(fmt::format("'{}' is not a series", name));
+  H5Sget_simple_extent_dims(space, extent, nullptr);
+  return extent[0];
+}
+
+/// The file space of the first `count` rows.
+Handle Reader::rows(hid_t set, hsize_t count, hsize_t width, bool wide,
+                    const std::string& name) const {
+  if (length(set, name) < count) file_.damaged(fmt::format("'{}' is shorter than its scale", name));
+  Handle space = file_.own(H5Dget_space(set), "read " + name);
+  const hsize_t start[2] = {0, 0}, block[2] = {count, width};
+  if (H5Sget_simple_extent_ndims(space) != (wide ? 2 : 1))
+    file_.damaged(fmt::format("'{}' has another rank", name));
+  file_.check(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, nullptr, block, nullptr),
+              "read " + name);
+  return space;
+}
+
+std::vector<std::string> Reader::layers(hid_t set) const {
+  const auto take = [](hid_t, unsigned, hid_t scale, void* out) -> herr_t {
+    *static_cast<Handle*>(out) = Handle(scale);
+    H5Iinc_ref(scale);
+    return 1;
+  };
+  Handle scale;
+  file_.check(H5DSiterate_scales(set, 1, nullptr, take, &scale), "read the layer names");
+  if (!scale.valid()) file_.damaged("a per-layer series has no layer scale");
+  const Handle type = file_.own(H5Dget_type(scale), "read the layer names");
+  if (H5Tget_class(type) != H5T_STRING) file_.damaged("a layer scale holds no names");
+  const std::size_t bytes = H5Tget_size(type);
+  std::string packed(bytes * length(scale, "layer"), '\0');
+  file_.check(H5Dread(scale, file_.text_type(bytes), H5S_ALL, H5S_ALL, H5P_DEFAULT, packed.data()),
+              "read the layer names");
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at < packed.size(); at += bytes) {
+    const std::string padded = packed.substr(at, bytes);
+    names.push_back(padded.substr(0, padded.find_last_not_of('\0') + 1));
+  }
+  return names;
+}
+
+Column Reader::column(hid_t set, const std::string& name) const {
+  Column column;
+  column.name = name;
+  column.unit = file_.attribute(set, "units").value_or("");
+  column.description = file_.attribute(set, "description").value_or("");
+  const Handle type = file_.own(H5Dget_type(set), "read " + name);
+  column.integer = H5Tget_class(type) == H5T_INTEGER;
+  const Handle space = file_.own(H5Dget_space(set), "read " + name);
+  if (H5Sget_simple_extent_ndims(space) == 2) column.layers = layers(set);
+  return column;
+}
+
+Table Reader::describe_table(const std::string& path) const {
+  const std::string doing = fmt::format("open table '{}'", path);
+  const Handle home = file_.own(H5Gopen2(root_, path.c_str(), H5P_DEFAULT), doing);
+  const auto scale = file_.attribute(home, results::scale_attribute);
+  if (!scale) file_.damaged(fmt::format("'{}' is not a table", path));
+  Table table{.path = path, .scale = *scale, .columns = {}};
+  for (const std::string& name : file_.links(home)) {
+    if (file_.is_group(home, name)) continue;
+    const Handle set = file_.own(H5Dopen2(home, name.c_str(), H5P_DEFAULT), "open " + name);
+    if (name != table.scale && H5DSis_scale(set) > 0) continue;  // layer names
+    table.columns.push_back(column(set, name));
+  }
+  return table;
+}
+
+void Reader::find_tables(const std::string& group, std::vector<Table>& found) const {
+  const Handle home = file_.own(H5Gopen2(root_, group.c_str(), H5P_DEFAULT), "open " + group);
+  if (file_.attribute(home, results::scale_attribute)) found.push_back(describe_table(group));
+  for (const std::string& name : file_.links(home))
+    if (file_.is_group(home, name))
+      find_tables(group == "/" ? "/" + name : group + "/" + name, found);
+}
+
+std::vector<ResultSlot> Reader::slots(const std::string& group) const {
+  const Handle home = file_.own(H5Gopen2(root_, group.c_str(), H5P_DEFAULT), "open " + group);
+  std::vector<ResultSlot> slots;
+  for (const std::string& name : file_.links(home)) {
+    if (file_.is_group(home, name)) continue;
+    const Handle set = file_.own(H5Dopen2(home, name.c_str(), H5P_DEFAULT), "open " + name);
+    slots.push_back({name, file_.attribute(set, "units").value_or(""),
+                     file_.attribute(set, "description").value_or("")});
+  }
+  return slots;
+}
+
+std::map<std::string, double> Reader::scalars(const std::string& group) const {
+  std::map<std::string, double> values;
+  for (const ResultSlot& slot : slots(group)) {
+    const std::string path = group + "/" + slot.name;
+    const Handle set = dataset(path);
+    const Handle space = file_.own(H5Dget_space(set), "read " + path);
+    if (H5Sget_simple_extent_npoints(space) != 1) continue;
+    file_.check(H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &values[slot.name]),
+                "read " + path);
+  }
+  return values;
+}
+
+RunHeader Reader::header() const {
+  RunHeader header;
+  header.experiment = file_.attribute(root_, "experiment").value_or("");
+  header.config = file_.text(root_, "config");
+  const Handle seed = file_.own(H5Aopen(root_, "seed", H5P_DEFAULT), "read the seed");
+  file_.check(H5Aread(seed, H5T_NATIVE_INT64, &header.seed), "read the seed");
+  const Handle provenance =
+      file_.own(H5Gopen2(root_, "/provenance", H5P_DEFAULT), "read the provenance");
+  std::vector<std::string> names;
+  const auto add = [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
+    static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    return 0;
+  };
+  file_.check(H5Aiterate2(provenance, H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names),
+              "read the provenance");
+  for (const std::string& name : names)
+    header.provenance[name] = file_.attribute(provenance, name.c_str()).value_or("");
+  find_tables("/", header.tables);
+  header.results = slots("/results");
+  header.wallclock = slots("/wallclock");
+  return header;
+}
+
+TableData Reader::table(const std::string& path) const {
+  TableData data{.table = describe_table(path), .values = {}};
+  const std::size_t width = data.table.row_width();
+  // The scale first: every column is at least as long as it.
+  const hsize_t count = length(dataset(path + "/" + data.table.scale), data.table.scale);
+  data.values.resize(count * width);
+  std::size_t offset = 0;
+  for (const Column& column : data.table.columns) {
+    const std::string name = path + "/" + column.name;
+    const Handle set = dataset(name);
+    const Handle source = rows(set, count, column.width(), !column.layers.empty(), name);
+    const hsize_t shape[2] = {count, column.width()};
+    const Handle memory = file_.own(H5Screate_simple(2, shape, nullptr), "read " + name);
+    std::vector<double> values(count * column.width());
+    if (count > 0)
+      file_.check(H5Dread(set, H5T_NATIVE_DOUBLE, memory, source, H5P_DEFAULT, values.data()),
+                  "read " + name);
+    for (std::size_t row = 0; row < count; ++row)
+      std::copy_n(&values[row * column.width()], column.width(),
+                  &data.values[row * width + offset]);
+    offset += column.width();
+  }
+  return data;
+}
+
+std::vector<std::string> Reader::texts(const std::string& path, hsize_t count) const {
+  const Handle set = dataset(path);
+  const Handle type = file_.own(H5Dget_type(set), "read " + path);
+  if (H5Tget_class(type) != H5T_STRING) file_.damaged(fmt::format("'{}' holds no texts", path));
+  const std::size_t bytes = H5Tget_size(type);
+  const Handle source = rows(set, count, 1, false, path);
+  const Handle memory = file_.own(H5Screate_simple(1, &count, nullptr), "read " + path);
+  std::string packed(bytes * count, '\0');
+  file_.check(H5Dread(set, file_.text_type(bytes), memory, source, H5P_DEFAULT, packed.data()),
+              "read " + path);
+  std::vector<std::string> found;
+  for (std::size_t at = 0; at < packed.size(); at += bytes) {
+    const std::string padded = packed.substr(at, bytes);
+    found.push_back(padded.substr(0, padded.find_last_not_of('\0') + 1));
+  }
+  return found;
+}
+
+std::vector<Event> Reader::events() const {
+  const Handle set = dataset("/events/step");
+  const hsize_t count = length(set, "/events/step");
+  if (count == 0) return {};
+  std::vector<std::int64_t> steps(count);
+  const Handle source = rows(set, count, 1, false, "/events/step");
+  const Handle memory = file_.own(H5Screate_simple(1, &count, nullptr), "read /events");
+  file_.check(H5Dread(set, H5T_NATIVE_INT64, memory, source, H5P_DEFAULT, steps.data()),
+              "read /events");
+  const auto kinds = texts("/events/kind", count), messages = texts("/events/message", count);
+  std::vector<Event> events;
+  for (std::size_t i = 0; i < count; ++i) events.push_back({steps[i], kinds[i], messages[i]});
+  return events;
+}
+
+int Reader::status() const {
+  const Handle set = dataset("/status");
+  int status = 0;
+  file_.check(H5Dread(set, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, &status),
+              "read the status");
+  return status;
+}
+
+}  // namespace
+
+std::unique_ptr<RunReader> RunReader::open(const std::string& path) {
+  return std::make_unique<Reader>(path);
+}
+
+}  // namespace bitwright
