@@ -83,7 +83,8 @@ class Method {
   virtual void attach(const StageInfo& stage) = 0;
   /// The transform of a parameter, or null to leave it alone. Called once per parameter after
   /// attach. Two methods that transform the same parameter are refused. When the stage starts from
-  /// fresh weights, the transform draws its own initial latents; else it starts from `value`.
+  /// fresh weights, the transform draws its own initial latents; else it starts from `value`. The
+  /// caller keeps the transform for as long as it calls the method, which may point to it.
   virtual std::unique_ptr<WeightTransform> transform(const Parameter&) { return nullptr; }
 
   // While the step is traced.
