@@ -123,20 +123,18 @@ void write_clutter(Canvas& canvas, Draw& draw, const Ranges& r) {
 
 // The filter (w, 1 - 2w, w) along rows, then along columns; pixels beyond the edge repeat it.
 void blur(Canvas& canvas, double weight) {
+  constexpr auto n = static_cast<std::size_t>(side);
   const float w = static_cast<float>(weight), centre = 1 - 2 * w;
-  for (const std::size_t step : {std::size_t{1}, static_cast<std::size_t>(side)}) {
-    const std::size_t other = static_cast<std::size_t>(side) / step * (step == 1 ? 1 : side);
-    for (std::size_t line = 0; line < static_cast<std::size_t>(side); ++line) {
-      float* pixel = canvas.data() + line * (step == 1 ? other : 1);
-      float before = pixel[0];
-      for (std::size_t i = 0; i < static_cast<std::size_t>(side); ++i) {
-        const float here = pixel[i * step];
-        const float after = i + 1 < static_cast<std::size_t>(side) ? pixel[(i + 1) * step] : here;
-        pixel[i * step] = w * (before + after) + centre * here;
-        before = here;
-      }
+  const auto filter = [&](float* line, std::size_t step) {
+    float before = line[0];
+    for (std::size_t i = 0; i < n; ++i) {
+      const float here = line[i * step], after = i + 1 < n ? line[(i + 1) * step] : here;
+      line[i * step] = w * (before + after) + centre * here;
+      before = here;
     }
-  }
+  };
+  for (std::size_t y = 0; y < n; ++y) filter(canvas.data() + y * n, 1);
+  for (std::size_t x = 0; x < n; ++x) filter(canvas.data() + x, n);
 }
 
 // Noise of mean 0 and standard deviation 1, nearly normal: four bytes added up, two pixels from

@@ -18,20 +18,20 @@ inline constexpr int generator_version = 1;
 /// README.md has the formulas. The defaults are the data set; other values are for experiments
 /// with its hardness.
 struct Ranges {
-  double height_low = 14, height_high = 21;    ///< of the digit
+  double height_low = 15, height_high = 21;    ///< of the digit
   double aspect_low = 0.5, aspect_high = 0.9;  ///< width / height
-  double rotation = 20;                        ///< degrees, either way
+  double rotation = 18;                        ///< degrees, either way
   double shear = 0.35;                         ///< sideways shift per unit of height, either way
-  double shift = 3.5;                          ///< either way, along x and y
-  double warp = 0.06;                          ///< of the digit's size
+  double shift = 3;                            ///< either way, along x and y
+  double warp = 0.07;                          ///< of the digit's size
   double pen_low = 0.7, pen_high = 1.7;        ///< radius of the pen
   double ink_low = 0.6, ink_high = 1;
   double paper_high = 0.2;                     ///< brightness of the background, from 0
   double blur_high = 0.25;                     ///< weight of each neighbour in the 3-tap filter
   double noise_low = 0.03, noise_high = 0.13;  ///< standard deviation
   int clutter_high = 3;                        ///< stray strokes, from 0
-  double clutter_length_low = 3, clutter_length_high = 9;
-  double clutter_ink_low = 0.3, clutter_ink_high = 0.9;
+  double clutter_length_low = 3, clutter_length_high = 7;
+  double clutter_ink_low = 0.3, clutter_ink_high = 0.8;
 };
 
 /// The class of an image: of every ten consecutive ones, starting at a multiple of ten, each

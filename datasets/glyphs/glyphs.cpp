@@ -22,7 +22,7 @@ ImageSet Glyphs::part(const std::string& name, std::int64_t count) {
 
 // Measured on the 60,000 training images of generator seed 1.
 std::map<std::string, Normalization> Glyphs::normalizations() const {
-  return {{"glyphs", {{0.216}, {0.230}}}};
+  return {{"glyphs", {{0.2163}, {0.2300}}}};
 }
 
 }  // namespace bitwright::glyphs
