@@ -62,7 +62,7 @@ struct Option {
   bool low_exclusive = false;
   std::vector<std::string> choices;
   std::string registry;                    ///< of a component: "methods", "optimizers" ...
-  std::shared_ptr<const Options> section;  ///< of a section
+  std::shared_ptr<const Options> section;  ///< of a section; of a component, the common options
 };
 
 /// A list of declared options, built by chaining. Modifiers act on the last one added.
@@ -86,7 +86,9 @@ class Options {
   Options& section(std::string name, Options options, std::string doc);
   Options& sections(std::string name, Options options, std::string doc);
   /// `fallback` is the name of the entry that stands in when the key is missing; empty: required.
-  Options& component(std::string name, std::string registry, std::string fallback, std::string doc);
+  /// `common` are options of the mapping that every entry shares, beside the entry's own.
+  Options& component(std::string name, std::string registry, std::string fallback, std::string doc,
+                     Options common = {});
   Options& components(std::string name, std::string registry, std::string doc);
 
   Options& symbol(std::string paper_symbol);
