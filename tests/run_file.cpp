@@ -400,7 +400,7 @@ TEST_CASE("files that are no run file are refused in one line") {
   const hid_t other =
       H5Fcreate((dir / "other.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   H5Fclose(other);
-  check_line(open_failure(dir / "other.h5"), "not one of a bitwright run");
+  check_line(open_failure(dir / "other.h5"), "not a bitwright run");
 }
 
 TEST_CASE("a newer major version is refused, a newer minor one is read") {

@@ -1,6 +1,7 @@
 #include "results/hdf5.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -43,6 +44,20 @@ void File::fail(std::string_view doing) const {
 
 void File::damaged(std::string_view what) const {
   throw storage_error(name_, fmt::format("damaged: {}", what));
+}
+
+std::string File::check_format(hid_t root, std::string_view format, int newest) const {
+  const auto version = attribute(root, "format_version");
+  if (attribute(root, "format") != format || !version)
+    throw storage_error(name_, fmt::format("an HDF5 file, but not a {}", format));
+  int major = 0;
+  std::from_chars(version->data(), version->data() + version->size(), major);
+  if (major < 1) damaged(fmt::format("format version '{}'", *version));
+  if (major > newest)
+    throw storage_error(name_, fmt::format("written in format version {}", *version),
+                        fmt::format("this program reads up to {}.x", newest),
+                        "use a newer bitwright");
+  return *version;
 }
 
 Handle File::text_type(std::size_t bytes) const {

@@ -55,6 +55,10 @@ class File {
   /// For content that HDF5 accepts and we do not.
   [[noreturn]] void damaged(std::string_view what) const;
 
+  /// The attribute format_version, after checking that the file is one of ours ("bitwright run")
+  /// and of a major version up to `newest`.
+  std::string check_format(hid_t root, std::string_view format, int newest) const;
+
   Handle text_type(std::size_t bytes) const;
   void put_attribute(hid_t object, const char* name, std::string_view text) const;
   std::optional<std::string> attribute(hid_t object, const char* name) const;

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 #include <fstream>
 
@@ -33,7 +32,6 @@ class Reader : public RunReader {
 
  private:
   void open();
-  void check_format();
   Handle dataset(const std::string& path) const;
   hsize_t length(hid_t set, const std::string& name) const;
   Handle rows(hid_t set, hsize_t count, hsize_t width, bool wide, const std::string& name) const;
@@ -61,7 +59,7 @@ Reader::Reader(const std::string& path) : file_(path) {
   if (H5Fis_hdf5(path.c_str()) <= 0)
     throw storage_error(path, "not an HDF5 file", "the run.h5 of a run");
   open();
-  check_format();
+  version_ = file_.check_format(root_, results::run_format, results::run_format_major);
 }
 
 void Reader::open() {
@@ -74,21 +72,6 @@ void Reader::open() {
   if (!root_.valid())
     throw storage_error(file_.name(), fmt::format("cannot open the run file: {}", cause));
   live_ = true;
-}
-
-void Reader::check_format() {
-  const auto format = file_.attribute(root_, "format");
-  const auto version = file_.attribute(root_, "format_version");
-  if (format != results::run_format || !version)
-    throw storage_error(file_.name(), "an HDF5 file, but not one of a bitwright run");
-  int major = 0;
-  std::from_chars(version->data(), version->data() + version->size(), major);
-  if (major < 1) file_.damaged(fmt::format("format version '{}'", *version));
-  if (major > results::run_format_major)
-    throw storage_error(file_.name(), fmt::format("written in format version {}", *version),
-                        fmt::format("this program reads up to {}.x", results::run_format_major),
-                        "use a newer bitwright");
-  version_ = *version;
 }
 
 Handle Reader::dataset(const std::string& path) const {
