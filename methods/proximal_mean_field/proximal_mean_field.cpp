@@ -24,7 +24,7 @@ namespace {
 
 using namespace pmf;
 
-// Latents v [d, ...] -> effective weight w [...]; Algorithm 1, lines 3 and 6.
+// Latents v [d, ...] -> effective weight w [...], and back (the paper's Algorithm 1).
 class ProjectLabels final : public Op {
  public:
   ProjectLabels(Relaxation relaxation, Scalar beta)
