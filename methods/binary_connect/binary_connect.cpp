@@ -7,18 +7,26 @@
 #include <vector>
 
 #include <bitwright/core/registry.h>
-#include <bitwright/quant/binary_weight.h>
 #include <bitwright/quant/selection.h>
+#include <bitwright/quant/sign_latent.h>
+#include <bitwright/train/method.h>
 
 namespace bitwright {
 namespace {
 
-class SignWeight final : public BinaryWeight {
+class SignWeight final : public WeightTransform {
  public:
-  using BinaryWeight::BinaryWeight;
+  SignWeight(const Parameter& parameter, const StageInfo& stage)
+      : x(parameter, stage.fresh_weights, stage.seed) {}
+  std::vector<Tensor> latents() override { return {x.tensor()}; }
   Variable effective(Forward&, std::span<const Variable> latents) override {
     return sign_ste(latents[0]);
   }
+  void write_deployed(Deployment, Tensor& out) const override { x.write_signs(out); }
+  double bits() const override { return 1; }
+  std::vector<float> label_set() const override { return {-1.0f, 1.0f}; }
+
+  SignLatent x;
 };
 
 class BinaryConnect final : public Method {
@@ -43,7 +51,7 @@ class BinaryConnect final : public Method {
   void after_update(const StepInfo&) override {
     if (!clip_) return;
     for (SignWeight* weight : weights_)
-      weight->update([](float x) { return std::clamp(x, -1.0f, 1.0f); });
+      weight->x.update([](float x) { return std::clamp(x, -1.0f, 1.0f); });
   }
 
   std::vector<MetricDeclaration> metrics() const override {
@@ -53,14 +61,14 @@ class BinaryConnect final : public Method {
 
   std::vector<double> measure() override {
     SignStatistics total;
-    for (SignWeight* weight : weights_) weight->add_to(total);
+    for (SignWeight* weight : weights_) weight->x.add_to(total);
     const auto all = static_cast<double>(std::max<std::int64_t>(total.elements, 1));
     return {static_cast<double>(total.positive) / all, static_cast<double>(total.flips)};
   }
 
   void visit(StateVisitor& visitor) override {
     StateScope scope(visitor, "last_signs");
-    for (SignWeight* weight : weights_) weight->visit(visitor);
+    for (SignWeight* weight : weights_) weight->x.visit(visitor);
   }
 
  private:

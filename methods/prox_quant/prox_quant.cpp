@@ -7,8 +7,9 @@
 #include <vector>
 
 #include <bitwright/core/registry.h>
-#include <bitwright/quant/binary_weight.h>
 #include <bitwright/quant/selection.h>
+#include <bitwright/quant/sign_latent.h>
+#include <bitwright/train/method.h>
 
 #include "prox.h"
 
@@ -16,14 +17,20 @@ namespace bitwright {
 namespace {
 
 // Trains as it is; the sign is for deployment only.
-class RegularizedWeight final : public BinaryWeight {
+class RegularizedWeight final : public WeightTransform {
  public:
-  using BinaryWeight::BinaryWeight;
+  RegularizedWeight(const Parameter& parameter, const StageInfo& stage)
+      : x(parameter, stage.fresh_weights, stage.seed) {}
+  std::vector<Tensor> latents() override { return {x.tensor()}; }
   Variable effective(Forward&, std::span<const Variable> latents) override { return latents[0]; }
   void write_deployed(Deployment deployment, Tensor& out) const override {
-    if (deployment == Deployment::hard) return BinaryWeight::write_deployed(deployment, out);
-    out.copy_from(latent());
+    if (deployment == Deployment::hard) return x.write_signs(out);
+    out.copy_from(x.tensor());
   }
+  double bits() const override { return 1; }
+  std::vector<float> label_set() const override { return {-1.0f, 1.0f}; }
+
+  SignLatent x;
 };
 
 class ProxQuant final : public Method {
@@ -53,14 +60,14 @@ class ProxQuant final : public Method {
     lambda_ = rate_ * static_cast<double>(info.epoch);
     const auto t = static_cast<float>(info.learning_rate * lambda_);
     for (RegularizedWeight* weight : weights_)
-      weight->update(
+      weight->x.update(
           [t](float x) { return std::clamp(prox_quant::binary_prox(x, t), -1.0f, 1.0f); });
   }
 
   // From epoch freeze_epoch on, the quantized weights are signs and only the others learn.
   void after_epoch(const StepInfo& info) override {
     if (frozen_ || freeze_epoch_ == 0 || info.epoch + 1 < freeze_epoch_) return;
-    for (RegularizedWeight* weight : weights_) weight->update(binary_sign);
+    for (RegularizedWeight* weight : weights_) weight->x.update(binary_sign);
     frozen_ = 1;
   }
 
@@ -77,7 +84,7 @@ class ProxQuant final : public Method {
 
   std::vector<double> measure() override {
     SignStatistics total;
-    for (RegularizedWeight* weight : weights_) weight->add_to(total);
+    for (RegularizedWeight* weight : weights_) weight->x.add_to(total);
     const auto all = static_cast<double>(std::max<std::int64_t>(total.elements, 1));
     return {lambda_, total.distance / all, static_cast<double>(total.positive) / all,
             static_cast<double>(total.flips)};
@@ -87,7 +94,7 @@ class ProxQuant final : public Method {
     visitor.real("lambda", lambda_);
     visitor.integer("frozen", frozen_);
     StateScope scope(visitor, "last_signs");
-    for (RegularizedWeight* weight : weights_) weight->visit(visitor);
+    for (RegularizedWeight* weight : weights_) weight->x.visit(visitor);
   }
 
  private:

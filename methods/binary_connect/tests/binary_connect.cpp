@@ -4,8 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/quant/binary_weight.h>
-
 #include "method_fixture.h"
 #include "train/snapshot.h"
 

@@ -1,29 +1,29 @@
 #include <cmath>
 
-#include <bitwright/quant/binary_weight.h>
+#include <bitwright/quant/sign_latent.h>
 
 namespace bitwright {
 
-BinaryWeight::BinaryWeight(const Parameter& parameter, const StageInfo& stage)
+SignLatent::SignLatent(const Parameter& parameter, bool fresh, std::uint64_t seed)
     : name_(parameter.name), x_(parameter.value.clone()) {
-  if (stage.fresh_weights) {
+  if (fresh) {
     if (x_.shape().rank() >= 2)
       xavier_uniform(x_, static_cast<double>(parameter.fan_in),
-                     static_cast<double>(parameter.fan_out), stage.seed, name_);
+                     static_cast<double>(parameter.fan_out), seed, name_);
     else
-      normal(x_, 0.1, stage.seed, name_);
+      normal(x_, 0.1, seed, name_);
   }
   last_ = Tensor::empty(TensorSpec{x_.shape(), DType::u8});
   for (std::int64_t i = 0; i < x_.numel(); ++i) last_.u8()[i] = x_.f32()[i] > 0;
 }
 
-void BinaryWeight::write_deployed(Deployment, Tensor& out) const {
+void SignLatent::write_signs(Tensor& out) const {
   const float* x = x_.f32();
   float* w = out.f32();
   for (std::int64_t i = 0; i < x_.numel(); ++i) w[i] = binary_sign(x[i]);
 }
 
-void BinaryWeight::add_to(SignStatistics& total) {
+void SignLatent::add_to(SignStatistics& total) {
   const float* x = x_.f32();
   std::uint8_t* last = last_.u8();
   for (std::int64_t i = 0; i < x_.numel(); ++i) {
@@ -36,6 +36,6 @@ void BinaryWeight::add_to(SignStatistics& total) {
   total.elements += x_.numel();
 }
 
-void BinaryWeight::visit(StateVisitor& visitor) { visitor.tensor(name_, last_); }
+void SignLatent::visit(StateVisitor& visitor) { visitor.tensor(name_, last_); }
 
 }  // namespace bitwright
