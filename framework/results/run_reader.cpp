@@ -68,7 +68,11 @@ void Reader::open() {
   if (root_.valid()) return;
   const std::string cause = h5::last_cause();
   // A plain open is refused while a writer is at work and after it was killed.
-  root_ = Handle(H5Fopen(name, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, H5P_DEFAULT));
+  // HDF5 1.14 doubles its wait after each attempt at damaged metadata, from 1 ns: 28 are 0.3 s,
+  // the 100 of default never end.
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS));
+  file_.check(H5Pset_metadata_read_attempts(access, 28), "open the run file");
+  root_ = Handle(H5Fopen(name, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, access));
   if (!root_.valid())
     throw storage_error(file_.name(), fmt::format("cannot open the run file: {}", cause));
   live_ = true;
