@@ -1,6 +1,5 @@
 // LeNet-300-100 and LeNet-5 as used in quantization papers (LeCun et al. 1998; widths after Caffe).
 #include <bitwright/core/registry.h>
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/nn/network.h>
 
 namespace bitwright {

@@ -1,5 +1,4 @@
 #include <bitwright/core/registry.h>
-#include <bitwright/experiment/builtin.h>
 
 #include "optim/optimizers.h"
 #include "optim/schedules.h"
