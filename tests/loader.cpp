@@ -157,28 +157,30 @@ TEST_CASE("a batch size that cannot be is a configuration error") {
 TEST_CASE("prefetch: one ahead, no further; failures arrive with the batch that they belong to") {
   std::atomic<int> calls{0};
   std::atomic<bool> broken{true};
-  Batch buffer{{1, 1, 1, 1, 1}, {0.0f}, {0}};
-  Prefetcher prefetcher(
-      buffer,
-      [&](std::int64_t position, Batch& batch) {
-        ++calls;
-        if (position == 2 && broken) throw std::runtime_error("position 2");
-        batch.labels[0] = static_cast<std::int32_t>(position);
-      },
-      4);
-  float image;
-  std::int32_t label;
-  prefetcher.next(&image, &label);
-  CHECK(label == 0);
-  prefetcher.next(&image, &label);
-  CHECK(label == 1);
-  CHECK_THROWS_WITH(prefetcher.next(&image, &label), "position 2");
-  CHECK(prefetcher.position() == 2);
-  broken = false;
-  prefetcher.next(&image, &label);
-  CHECK(label == 2);
-  prefetcher.next(&image, &label);
-  CHECK(label == 3);
+  {
+    Batch buffer{{1, 1, 1, 1, 1}, {0.0f}, {0}};
+    Prefetcher prefetcher(
+        buffer,
+        [&](std::int64_t position, Batch& batch) {
+          ++calls;
+          if (position == 2 && broken) throw std::runtime_error("position 2");
+          batch.labels[0] = static_cast<std::int32_t>(position);
+        },
+        4);
+    float image;
+    std::int32_t label;
+    prefetcher.next(&image, &label);
+    CHECK(label == 0);
+    prefetcher.next(&image, &label);
+    CHECK(label == 1);
+    CHECK_THROWS_WITH(prefetcher.next(&image, &label), "position 2");
+    CHECK(prefetcher.position() == 2);
+    broken = false;
+    prefetcher.next(&image, &label);
+    CHECK(label == 2);
+    prefetcher.next(&image, &label);
+    CHECK(label == 3);
+  }                   // waits for what may still run
   CHECK(calls == 5);  // 0, 1, 2 (broken), 2, 3: nothing at or beyond the end
 }
 

@@ -1,10 +1,12 @@
 // The MNIST reader: layouts, every kind of damage, and the official files when they are at hand.
 #include "datasets/mnist/mnist.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -96,7 +98,9 @@ std::string data_message(const std::function<void()>& action) {
   return {};
 }
 
-#define CHECK_CONTAINS(text, part) CHECK_MESSAGE(text.find(part) != std::string::npos, text)
+void check_contains(const std::string& text, const std::string& part) {
+  CHECK_MESSAGE(text.find(part) != std::string::npos, text);
+}
 
 // The message of train() after one file of the good set was replaced.
 std::string message_with(const std::string& name, const std::string& bytes) {
@@ -105,7 +109,7 @@ std::string message_with(const std::string& name, const std::string& bytes) {
   if (name.ends_with(".gz")) fs::remove(folder.path / name.substr(0, name.size() - 3));
   write(folder.path / name, bytes);
   const std::string line = data_message([&] { Mnist(folder.root()).train(); });
-  CHECK_CONTAINS(line, (folder.path / name).string() + ": error: ");
+  check_contains(line, (folder.path / name).string() + ": error: ");
   return line;
 }
 
@@ -162,74 +166,74 @@ TEST_CASE("mnist: every layout and spelling gives the same images") {
 
 TEST_CASE("mnist: no folder set, a folder that is not there, a file that is not there") {
   std::string line = data_message([] { Mnist(DataRoot{}).train(); });
-  CHECK_CONTAINS(line, "data.root=DIR");
-  CHECK_CONTAINS(line, "BITWRIGHT_DATA=DIR");
-  CHECK_CONTAINS(line, "t10k-labels-idx1-ubyte");
+  check_contains(line, "data.root=DIR");
+  check_contains(line, "BITWRIGHT_DATA=DIR");
+  check_contains(line, "t10k-labels-idx1-ubyte");
 
   line = data_message([] { Mnist(DataRoot{"/nonexistent/folder", {}}).train(); });
-  CHECK_CONTAINS(line, "/nonexistent/folder: error: the data folder does not exist");
+  check_contains(line, "/nonexistent/folder: error: the data folder does not exist");
 
   const Folder folder;
   write_good(folder.path);
   fs::remove(folder.path / labels_name);
   line = data_message([&] { Mnist(folder.root()).train(); });
-  CHECK_CONTAINS(line, folder.path.string() + ": error: the MNIST file train-labels-idx1-ubyte");
-  CHECK_CONTAINS(line, "MNIST/raw/");
+  check_contains(line, folder.path.string() + ": error: the MNIST file train-labels-idx1-ubyte");
+  check_contains(line, "MNIST/raw/");
   CHECK(Mnist(folder.root()).test().count() == 2);
 }
 
 TEST_CASE("mnist: empty files and headers that end early") {
   for (const char* name : {images_name, labels_name}) {
-    CHECK_CONTAINS(message_with(name, ""), "the file is empty");
-    CHECK_CONTAINS(message_with(name, big_endian(2051)), "ends after 4 bytes");
-    CHECK_CONTAINS(message_with(std::string(name) + ".gz", ""), "the file is empty");
+    check_contains(message_with(name, ""), "the file is empty");
+    check_contains(message_with(name, big_endian(2051)), "ends after 4 bytes");
+    check_contains(message_with(std::string(name) + ".gz", ""), "the file is empty");
   }
 }
 
 TEST_CASE("mnist: wrong magic numbers") {
-  CHECK_CONTAINS(message_with(images_name, big_endian(2052) + images_file(4).substr(4)),
+  check_contains(message_with(images_name, big_endian(2052) + images_file(4).substr(4)),
                  "magic number 2052; 2051 (idx images)");
-  CHECK_CONTAINS(message_with(labels_name, big_endian(1) + labels_file({1}).substr(4)),
+  check_contains(message_with(labels_name, big_endian(1) + labels_file({1}).substr(4)),
                  "magic number 1; 2049 (idx labels)");
-  CHECK_CONTAINS(message_with(labels_name, images_file(4)), "exchanged");
-  CHECK_CONTAINS(message_with(images_name, labels_file(std::vector<int>(16, 1))), "exchanged");
+  check_contains(message_with(labels_name, images_file(4)), "exchanged");
+  check_contains(message_with(images_name, labels_file(std::vector<int>(16, 1))), "exchanged");
 }
 
 TEST_CASE("mnist: sizes that do not fit") {
-  CHECK_CONTAINS(message_with(images_name, images_file(4, 32, 28)), "32 x 28 pixels; 28 x 28");
-  CHECK_CONTAINS(message_with(images_name, images_file(0)), "0 images");
+  check_contains(message_with(images_name, images_file(4, 32, 28)), "32 x 28 pixels; 28 x 28");
+  check_contains(message_with(images_name, images_file(0)), "0 images");
   const std::string images = images_file(4), labels = labels_file({5, 0, 4, 1});
-  CHECK_CONTAINS(message_with(images_name, images.substr(0, images.size() - 1)),
+  check_contains(message_with(images_name, images.substr(0, images.size() - 1)),
                  "3151 bytes of unpacked data, 1 too few; 3152");
-  CHECK_CONTAINS(message_with(images_name, images + "ab"), "2 too many");
-  CHECK_CONTAINS(message_with(labels_name, labels.substr(0, 10)), "2 too few");
-  CHECK_CONTAINS(message_with(labels_name, labels + "a"), "1 too many");
-  CHECK_CONTAINS(message_with(labels_name, labels_file({1, 2, 3})), "3 labels; 4, one for each");
+  check_contains(message_with(images_name, images + "ab"), "2 too many");
+  check_contains(message_with(labels_name, labels.substr(0, 10)), "2 too few");
+  check_contains(message_with(labels_name, labels + "a"), "1 too many");
+  check_contains(message_with(labels_name, labels_file({1, 2, 3})), "3 labels; 4, one for each");
   // A count near 2^32 must neither overflow nor be allocated.
-  CHECK_CONTAINS(
+  check_contains(
       message_with(images_name, big_endian(2051) + big_endian(0xffffffffu) + images.substr(8)),
       "too few");
 }
 
 TEST_CASE("mnist: a label above 9 is named with its record") {
   const std::string line = message_with(labels_name, labels_file({5, 0, 10, 200}));
-  CHECK_CONTAINS(line, "label 10 in record 2");
-  CHECK_CONTAINS(message_with(labels_name, labels_file({5, 0, 4, 255})), "label 255 in record 3");
+  check_contains(line, "label 10 in record 2");
+  check_contains(message_with(labels_name, labels_file({5, 0, 4, 255})), "label 255 in record 3");
 }
 
 TEST_CASE("mnist: gzip files that are cut off, damaged, or none") {
   const std::string packed = gzip(images_file(4)), name = std::string(images_name) + ".gz";
   for (const std::size_t kept :
        {packed.size() - 1, packed.size() - 8, packed.size() / 2, std::size_t{12}, std::size_t{2}})
-    CHECK_CONTAINS(message_with(name, packed.substr(0, kept)), "truncated");
+    check_contains(message_with(name, packed.substr(0, kept)), "truncated");
 
   std::string wrong_sum = packed, wrong_length = packed;
   wrong_sum[packed.size() - 8] ^= 1;     // CRC-32
   wrong_length[packed.size() - 4] ^= 1;  // length
-  CHECK_CONTAINS(message_with(name, wrong_sum), "damaged (incorrect data check)");
-  CHECK_CONTAINS(message_with(name, wrong_length), "damaged (incorrect length check)");
-  CHECK_CONTAINS(message_with(name, packed + "rubbish"), "damaged");
-  CHECK_CONTAINS(message_with(name, images_file(4)), "not a gzip file");
+  check_contains(message_with(name, wrong_sum), "damaged (incorrect data check)");
+  check_contains(message_with(name, wrong_length), "damaged (incorrect length check)");
+  check_contains(message_with(name, packed + "rubbish"), "damaged");
+  check_contains(message_with(name, images_file(4)), "not a gzip file");
 }
 
 TEST_CASE("mnist: the official files") {
