@@ -111,6 +111,10 @@ BackwardStep Tape::Impl::plan_step(int index, std::vector<bool>& reached) {
   Node& node = nodes[static_cast<std::size_t>(index)];
   BackwardStep step{index, {}, {}, {}};
   for (int id : node.output_ids) {
+    if (!at(id).wants_gradient) {
+      step.output_gradients.emplace_back();
+      continue;
+    }
     step.output_gradients.push_back(gradient(id));
     if (!reached[static_cast<std::size_t>(id)]) plan.zeroed.push_back(gradient(id));
   }

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <exception>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -54,28 +56,40 @@ int available_cores() {
   return std::max(1, cores);
 }
 
-void parallel_for(std::int64_t n, std::int64_t grain,
-                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+void detail::parallel_for(std::int64_t n, std::int64_t grain,
+                          const std::function<void(std::int64_t, std::int64_t)>& body) {
   if (n <= 0) return;
   const std::int64_t parts =
       std::clamp<std::int64_t>(n / std::max<std::int64_t>(1, grain), 1, team_size);
   if (parts == 1) return body(0, n);
+  std::exception_ptr failure;  // an exception must not leave the parallel region
 #pragma omp parallel for schedule(static, 1) num_threads(team_size)
-  for (std::int64_t part = 0; part < parts; ++part) body(n * part / parts, n * (part + 1) / parts);
+  for (std::int64_t part = 0; part < parts; ++part) {
+    try {
+      body(n * part / parts, n * (part + 1) / parts);
+    } catch (...) {
+#pragma omp critical(bitwright_parallel_for)
+      if (!failure) failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
-double parallel_sum(std::int64_t n, std::int64_t grain,
-                    const std::function<double(std::int64_t, std::int64_t)>& body) {
+double detail::parallel_sum(std::int64_t n, std::int64_t grain,
+                            const std::function<double(std::int64_t, std::int64_t)>& body) {
   grain = std::max<std::int64_t>(1, grain);
   const std::int64_t parts = (n + grain - 1) / grain;
   if (parts <= 1) return n > 0 ? body(0, n) : 0.0;
-  std::vector<double> partial(static_cast<std::size_t>(parts));
-  parallel_for(parts, 1, [&](std::int64_t begin, std::int64_t end) {
+  // A step's sums are short: their parts fit on the stack.
+  std::array<double, 64> few;
+  std::vector<double> many(parts > 64 ? static_cast<std::size_t>(parts) : 0);
+  double* const partial = many.empty() ? few.data() : many.data();
+  bitwright::parallel_for(parts, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t part = begin; part < end; ++part)
-      partial[static_cast<std::size_t>(part)] = body(part * grain, std::min(n, (part + 1) * grain));
+      partial[part] = body(part * grain, std::min(n, (part + 1) * grain));
   });
   double sum = 0;
-  for (double p : partial) sum += p;
+  for (std::int64_t part = 0; part < parts; ++part) sum += partial[part];
   return sum;
 }
 

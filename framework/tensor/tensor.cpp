@@ -21,8 +21,8 @@ std::string Shape::str() const { return fmt::format("[{}]", fmt::join(dims_, ", 
 std::size_t size_of(DType type) { return type == DType::u8 ? 1 : 4; }
 
 Tensor Tensor::empty(const TensorSpec& spec) {
-  require(spec.layout == Layout::plain || spec.shape.rank() == 4,
-          "channels_last needs a 4-D shape, got " + spec.shape.str());
+  if (spec.layout != Layout::plain && spec.shape.rank() != 4)
+    require(false, "channels_last needs a 4-D shape, got " + spec.shape.str());
   Tensor t;
   t.spec_ = spec;
   t.storage_ = pool_allocate(t.bytes());
@@ -73,11 +73,13 @@ const std::uint8_t* Tensor::u8() const {
 }
 
 float Tensor::item() const {
-  require(numel() == 1, "item() of a tensor with shape " + shape().str());
+  // Here and below the message is built only when it is needed: this runs in every step.
+  if (numel() != 1) require(false, "item() of a tensor with shape " + shape().str());
   return *f32();
 }
 
 Tensor Tensor::clone() const {
+  require(defined(), "clone() of an undefined tensor");
   Tensor t = empty(spec_);
   std::memcpy(t.data(), data(), bytes());
   return t;
@@ -112,8 +114,8 @@ void Tensor::copy_from(const Tensor& source) {
 void Tensor::fill(float value) { std::fill_n(f32(), numel(), value); }
 
 Tensor Tensor::reshaped(Shape shape) const {
-  require(layout() == Layout::plain && shape.numel() == numel(),
-          "cannot reshape " + spec_.shape.str() + " to " + shape.str());
+  if (layout() != Layout::plain || shape.numel() != numel())
+    require(false, "cannot reshape " + spec_.shape.str() + " to " + shape.str());
   Tensor t = *this;
   t.spec_.shape = std::move(shape);
   return t;

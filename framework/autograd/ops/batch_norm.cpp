@@ -22,7 +22,9 @@ class BatchNorm final : public Op {
     for (Tensor* t : {&mean_, &inverse_sd_, &variance_, &sum_dy_, &sum_dy_xhat_})
       *t = Tensor::empty(Shape{channels_});
     for (const Tensor* t : {&state_.running_mean, &state_.running_variance})
-      require_shape(t->shape() == Shape{channels_}, name(), t->shape());
+      require_shape(t->defined() && t->shape() == Shape{channels_}, name(), t->shape());
+    for (const TensorSpec& affine : in.subspan(1))
+      require_shape(affine.shape == Shape{channels_}, name(), affine.shape);
     return {in[0]};
   }
 

@@ -16,6 +16,7 @@ class Conv2d final : public Op {
     require_shape(x.rank() == 4 && in[0].layout == Layout::channels_last, name(), x);
     require_shape(w.rank() == 4 && w[1] == x[1] && in[1].layout == Layout::plain, name(), w);
     if (in.size() == 3) require_shape(in[2].shape == Shape{w[0]}, name(), in[2].shape);
+    require(geometry_.stride >= 1 && geometry_.padding >= 0, "conv2d: stride or padding");
     const kernels::Convolution::Plan plan{.n = x[0],
                                           .c = x[1],
                                           .h = x[2],

@@ -16,8 +16,11 @@ class CrossEntropy final : public Op {
     return {{Shape{}}};
   }
   void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
-    *out[0].f32() = static_cast<float>(kernels::softmax_cross_entropy(
-        rows_, classes_, in[0].f32(), in[1].i32(), probabilities_.f32()));
+    const std::int32_t* labels = in[1].i32();
+    for (std::int64_t r = 0; r < rows_; ++r)
+      require(labels[r] >= 0 && labels[r] < classes_, "cross_entropy: label outside the classes");
+    *out[0].f32() = static_cast<float>(
+        kernels::softmax_cross_entropy(rows_, classes_, in[0].f32(), labels, probabilities_.f32()));
   }
   void backward(const BackwardArgs& a) override {
     kernels::softmax_cross_entropy_backward(rows_, classes_, probabilities_.f32(),

@@ -12,6 +12,7 @@ class MaxPool2d final : public Op {
   std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
     const Shape& x = in[0].shape;
     require_shape(x.rank() == 4 && in[0].layout == Layout::channels_last, name(), x);
+    require(stride_ >= 1, "max_pool2d: stride");
     plan_ = {.n = x[0], .c = x[1], .h = x[2], .w = x[3], .size = size_, .stride = stride_};
     require_shape(size_ >= 1 && size_ <= 15 && x[2] >= size_ && x[3] >= size_, name(), x);
     const Shape y{x[0], x[1], plan_.out_h(), plan_.out_w()};
