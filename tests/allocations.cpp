@@ -1,0 +1,86 @@
+// In a steady state a training step takes nothing from the system: tensors come from the pool's
+// kept blocks, and what the C++ heap is asked for is oneDNN's own bookkeeping per call, small and
+// the same in every step.
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include <doctest/doctest.h>
+
+#include "core/pool.h"
+#include "small_net.h"
+
+namespace {
+std::atomic<std::int64_t> calls{0}, largest{0};
+
+void* count(std::size_t size, std::size_t alignment) {
+  ++calls;
+  if (static_cast<std::int64_t>(size) > largest) largest = static_cast<std::int64_t>(size);
+  void* block = nullptr;
+  if (posix_memalign(&block, std::max(alignment, sizeof(void*)), std::max<std::size_t>(1, size)))
+    throw std::bad_alloc();
+  return block;
+}
+}  // namespace
+
+// Replaces the global ones of the test program; the array and nothrow forms end up here too.
+void* operator new(std::size_t size) { return count(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return count(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* block) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+
+using namespace bitwright;
+
+TEST_CASE("the counter counts") {
+  calls = largest = 0;
+  const Tensor t = Tensor::empty({54321});  // a size that nobody else uses
+  CHECK(calls > 0);
+  CHECK(largest >= 54321 * 4);
+}
+
+TEST_CASE("after the second replay a step allocates no block, and nothing that grows") {
+  for (int team : {1, 2}) {
+    const testing::ThreadsScope scope(team);
+    testing::SmallNet net(64);
+    for (int warm = 0; warm < 2; ++warm) net.step(0.01f);
+    const PoolStatistics before = pool_statistics();
+    std::int64_t previous = -1;
+    for (int i = 0; i < 5; ++i) {
+      calls = largest = 0;
+      net.step(0.01f);
+      const std::int64_t now = calls;
+      CHECK(largest <= 1024);
+      CHECK(now < 400);
+      if (i > 0) CHECK(now == previous);
+      previous = now;
+    }
+    MESSAGE("heap requests per step: ", previous);
+    CHECK(pool_statistics().system_allocations == before.system_allocations);
+    CHECK(pool_statistics().system_bytes == before.system_bytes);
+  }
+}
+
+TEST_CASE("our own ops allocate nothing at all") {
+  for (int team : {1, 2}) {
+    const testing::ThreadsScope scope(team);
+    Tensor x = Tensor::empty({Shape{16, 8, 20, 20}, DType::f32, Layout::channels_last});
+    testing::fill_normal(x, 1);
+    Tape tape;
+    const BatchNormState state{Tensor::zeros({8}), Tensor::full({8}, 1), 1e-5, 0.1};
+    const Variable leaf = tape.parameter(x), planes = tape.parameter(Tensor::full({2, 300}, 1));
+    const Variable y = max_pool2d(relu(batch_norm(leaf, {}, {}, state, true)), 2, 2);
+    const Variable loss =
+        add(add(sum(square(y)), mean(multiply(leaf, leaf))), sum(softmax_planes(planes, 2)));
+    for (int i = 0; i < 4; ++i) {
+      calls = 0;
+      tape.forward();
+      tape.backward(loss);
+      if (i >= 2) CHECK(calls == 0);
+    }
+  }
+}

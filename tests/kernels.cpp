@@ -1,0 +1,212 @@
+// Kernels against plain double-precision loops, on sizes that reach every code path: several
+// blocks, leftovers, one and several threads.
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include <doctest/doctest.h>
+
+#include "kernels/batch_norm.h"
+#include "kernels/convolution.h"
+#include "kernels/elementwise.h"
+#include "kernels/matmul.h"
+#include "kernels/pooling.h"
+#include "kernels/softmax.h"
+#include "naive.h"
+#include "small_net.h"
+
+using namespace bitwright;
+using naive::Array;
+using naive::distance;
+using naive::to_array;
+using naive::to_tensor;
+using testing::ThreadsScope;
+
+static Array random(std::uint64_t seed, const Shape& shape, double low = -2, double high = 2) {
+  return naive::random(Rng(seed, "kernels"), shape, low, high);
+}
+
+TEST_CASE("matmul: all transposes, with and without bias") {
+  for (int team : {1, 2}) {
+    const ThreadsScope scope(team);
+    for (const auto& [m, n, k] :
+         {std::array{1, 1, 1}, std::array{3, 5, 7}, std::array{100, 10, 300},
+          std::array{1, 300, 17}, std::array{33, 65, 129}})
+      for (int variant = 0; variant < 8; ++variant) {
+        const bool ta = variant & 1, tb = variant & 2, with_bias = variant & 4;
+        CAPTURE(m);
+        CAPTURE(variant);
+        const Array a = random(1, {m, k}), b = random(2, {k, n}), bias = random(3, {n});
+        Array expected = naive::matmul(a, b);
+        for (std::int64_t i = 0; with_bias && i < expected.size(); ++i) expected[i] += bias[i % n];
+        Tensor c = Tensor::full({m, n}, NAN);  // every element must be written
+        kernels::Matmul matmul(
+            {.m = m, .n = n, .k = k, .transpose_a = ta, .transpose_b = tb, .bias = with_bias});
+        for (int run = 0; run < 2; ++run)
+          matmul.run(to_tensor(ta ? naive::transpose(a) : a).f32(),
+                     to_tensor(tb ? naive::transpose(b) : b).f32(),
+                     with_bias ? to_tensor(bias).f32() : nullptr, c.f32());
+        CHECK(distance(to_array(c), expected) < 1e-6);
+      }
+  }
+}
+
+TEST_CASE("column sums") {
+  for (int team : {1, 3})
+    for (const Shape& shape : {Shape{1, 1}, Shape{7, 3}, Shape{100, 300}, Shape{1000, 129}}) {
+      const ThreadsScope scope(team);
+      const Array x = random(1, shape);
+      Array expected(Shape{shape[1]});
+      for (std::int64_t i = 0; i < x.size(); ++i) expected[i % shape[1]] += x[i];
+      Tensor sums = Tensor::full({shape[1]}, NAN);
+      kernels::column_sums(shape[0], shape[1], to_tensor(x).f32(), sums.f32());
+      CHECK(distance(to_array(sums), expected) < 1e-6);
+    }
+}
+
+namespace {
+struct ConvShape {
+  Shape x, weight;
+  std::int64_t stride, padding;
+};
+}  // namespace
+
+// Channel counts of 16 and more make oneDNN choose blocked weights, which are reordered on the way
+// in and, for the gradient, on the way out.
+TEST_CASE("convolution: forward, data and weight gradients") {
+  for (int team : {1, 2})
+    for (const ConvShape& s : {ConvShape{{4, 1, 28, 28}, {20, 1, 5, 5}, 1, 0},
+                               ConvShape{{4, 20, 12, 12}, {50, 20, 5, 5}, 1, 0},
+                               ConvShape{{3, 16, 9, 7}, {32, 16, 3, 3}, 1, 1},
+                               ConvShape{{2, 64, 5, 5}, {64, 64, 3, 3}, 1, 1},
+                               ConvShape{{2, 32, 8, 8}, {64, 32, 1, 1}, 2, 0},
+                               ConvShape{{3, 3, 11, 13}, {17, 3, 3, 3}, 2, 1},
+                               ConvShape{{1, 5, 6, 6}, {7, 5, 4, 2}, 1, 2}})
+      for (bool with_bias : {false, true}) {
+        const ThreadsScope scope(team);
+        CAPTURE(s.x.str());
+        CAPTURE(s.weight.str());
+        CAPTURE(team);
+        const Array x = random(1, s.x), w = random(2, s.weight, -0.5, 0.5);
+        const Array bias = random(3, {s.weight[0]});
+        const Array y = naive::conv2d(x, w, with_bias ? &bias : nullptr, s.stride, s.padding);
+        const Array dy = random(4, y.shape);
+        Array dx(x.shape), dw(w.shape), db(bias.shape);
+        naive::for_each_tap(x.shape, w.shape, s.stride, s.padding, [&](const naive::Tap& t) {
+          const double g = dy[dy.at(t.n, t.o, t.i, t.j)];
+          dx[x.at(t.n, t.c, t.h, t.w)] += g * w[w.at(t.o, t.c, t.u, t.v)];
+          dw[w.at(t.o, t.c, t.u, t.v)] += g * x[x.at(t.n, t.c, t.h, t.w)];
+        });
+        for (std::int64_t i = 0; i < dy.size(); ++i) db[naive::channel_of(dy.shape, i)] += dy[i];
+
+        kernels::Convolution conv({s.x[0], s.x[1], s.x[2], s.x[3], s.weight[0], s.weight[2],
+                                   s.weight[3], s.stride, s.padding, with_bias});
+        const auto image = [](const Array& a) { return to_tensor(a, Layout::channels_last); };
+        const Tensor tx = image(x), tw = to_tensor(w), tb = to_tensor(bias), tdy = image(dy);
+        Array nan(y.shape), nan_x(x.shape);
+        std::fill(nan.values.begin(), nan.values.end(), NAN);
+        std::fill(nan_x.values.begin(), nan_x.values.end(), NAN);
+        Tensor out = image(nan), out_dx = image(nan_x);
+        Tensor out_dw = Tensor::full(w.shape, NAN), out_db = Tensor::full(bias.shape, NAN);
+        for (int run = 0; run < 2; ++run) {
+          conv.forward(tx.f32(), tw.f32(), with_bias ? tb.f32() : nullptr, out.f32());
+          conv.backward_data(tdy.f32(), tw.f32(), out_dx.f32());
+          conv.backward_weights(tx.f32(), tdy.f32(), out_dw.f32(),
+                                with_bias ? out_db.f32() : nullptr);
+        }
+        CHECK(distance(to_array(out), y) < 2e-6);
+        CHECK(distance(to_array(out_dx), dx) < 2e-6);
+        CHECK(distance(to_array(out_dw), dw) < 2e-6);
+        if (with_bias) CHECK(distance(to_array(out_db), db) < 2e-6);
+      }
+}
+
+TEST_CASE("channel moments: exact to rounding, also far from zero") {
+  for (int team : {1, 2})
+    for (double offset : {0.0, 1000.0})
+      for (const Shape& shape : {Shape{1, 1}, Shape{5, 3}, Shape{129, 7}, Shape{5000, 64}}) {
+        const ThreadsScope scope(team);
+        CAPTURE(offset);
+        CAPTURE(shape.str());
+        const Array x = random(1, shape, offset - 1, offset + 1);
+        const naive::Moments expected = naive::moments(x);
+        Tensor mean = Tensor::full({shape[1]}, NAN), variance = mean.clone();
+        kernels::channel_moments(shape[0], shape[1], to_tensor(x).f32(), mean.f32(),
+                                 variance.f32());
+        for (std::int64_t c = 0; c < shape[1]; ++c) {
+          // One unit in the last place at 1000 is 6e-5; the variance is near 1/3. A one-pass
+          // variance, E[x^2] - E[x]^2, would be off by 0.06 there.
+          CHECK(std::abs(mean.f32()[c] - expected.mean[c]) < 1e-6 + 3e-7 * offset);
+          CHECK(std::abs(variance.f32()[c] - expected.variance[c]) < 2e-6);
+        }
+      }
+}
+
+TEST_CASE("pooling: values, first of equal maxima, gradients of overlapping windows") {
+  for (int team : {1, 2})
+    for (const kernels::PoolPlan& p :
+         {kernels::PoolPlan{4, 20, 24, 24, 2, 2}, kernels::PoolPlan{3, 5, 9, 7, 3, 2},
+          kernels::PoolPlan{2, 3, 5, 5, 2, 3}, kernels::PoolPlan{1, 1, 15, 15, 15, 1}}) {
+      const ThreadsScope scope(team);
+      // Few distinct values: ties everywhere.
+      Array x = random(1, {p.n, p.c, p.h, p.w});
+      for (double& v : x.values) v = std::floor(v);
+      Array y(Shape{p.n, p.c, p.out_h(), p.out_w()});
+      const Array dy = random(2, y.shape);
+      Array dx(x.shape);
+      naive::for_each_maximum(x, p.size, p.stride, [&](std::int64_t out, std::int64_t best) {
+        y[out] = x[best];
+        dx[best] += dy[out];
+      });
+      const auto image = [](const Array& a) { return to_tensor(a, Layout::channels_last); };
+      Tensor out = image(y), winner = Tensor::empty({y.shape, DType::u8, Layout::channels_last});
+      Tensor out_dx = image(x);
+      out.fill(NAN);
+      out_dx.fill(NAN);
+      kernels::max_pool_forward(p, image(x).f32(), out.f32(), winner.u8());
+      kernels::max_pool_backward(p, image(dy).f32(), winner.u8(), out_dx.f32());
+      CHECK(distance(to_array(out), y) == 0);
+      CHECK(distance(to_array(out_dx), dx) < 1e-6);
+    }
+}
+
+TEST_CASE("softmax and cross-entropy: extreme logits stay finite") {
+  const Tensor logits = Tensor::from({1000, -1000, 0, -1e30f, 0, 1e30f, 3, 3, 3}, {3, 3});
+  const std::int32_t labels[] = {0, 2, 1};
+  Tensor p = Tensor::empty({3, 3});
+  CHECK(kernels::softmax_cross_entropy(3, 3, logits.f32(), labels, p.f32()) ==
+        doctest::Approx(std::log(3.0) / 3));
+  for (const float v : p.values()) CHECK(std::isfinite(v));
+  const std::int32_t wrong[] = {1, 2, 1};
+  CHECK(kernels::softmax_cross_entropy(3, 3, logits.f32(), wrong, p.f32()) ==
+        doctest::Approx((2000 + std::log(3.0)) / 3));
+
+  Tensor planes = Tensor::empty({3, 3});
+  kernels::softmax_planes(3, 3, 50, logits.f32(), planes.f32());
+  for (std::int64_t i = 0; i < 3; ++i)
+    CHECK(planes.f32()[i] + planes.f32()[3 + i] + planes.f32()[6 + i] == doctest::Approx(1));
+}
+
+TEST_CASE("correct answers: the first of equal logits counts") {
+  const Tensor logits = Tensor::from({1, 2, 0, 5, 5, 1, 0, 0, 0}, {3, 3});
+  const std::int32_t labels[] = {1, 1, 0};
+  CHECK(kernels::count_correct(3, 3, logits.f32(), labels) == 2);
+}
+
+TEST_CASE("element-wise loops and sums over more than one thread's share") {
+  const std::int64_t n = 3 * kernels::kElementGrain + 77;
+  const Array x = random(1, {n});
+  for (int team : {1, 2, 5}) {
+    const ThreadsScope scope(team);
+    const Tensor tx = to_tensor(x);
+    Tensor y = Tensor::full({n}, 1);
+    kernels::accumulate(n, tx.f32(), y.f32());
+    kernels::map(n, tx.f32(), y.f32(), [](float v) { return 2 * v; });
+    kernels::accumulate(n, tx.f32(), y.f32());
+    bool right = true;
+    for (std::int64_t i = 0; i < n; ++i) right &= y.f32()[i] == static_cast<float>(3 * x[i]);
+    CHECK(right);
+    CHECK(kernels::sum(n, tx.f32()) ==
+          doctest::Approx(std::accumulate(x.values.begin(), x.values.end(), 0.0)));
+  }
+}
