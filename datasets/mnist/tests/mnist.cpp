@@ -14,8 +14,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <bitwright/core/registry.h>
 #include <bitwright/core/sha256.h>
 
+namespace bitwright {
+void register_mnist(Registries& registries);
+}
 using namespace bitwright;
 using mnist::Mnist;
 namespace fs = std::filesystem;
@@ -209,10 +213,11 @@ TEST_CASE("mnist: sizes that do not fit") {
   check_contains(message_with(labels_name, labels.substr(0, 10)), "2 too few");
   check_contains(message_with(labels_name, labels + "a"), "1 too many");
   check_contains(message_with(labels_name, labels_file({1, 2, 3})), "3 labels; 4, one for each");
-  // A count near 2^32 must neither overflow nor be allocated.
-  check_contains(
-      message_with(images_name, big_endian(2051) + big_endian(0xffffffffu) + images.substr(8)),
-      "too few");
+  // Counts that must neither be allocated nor overflow 32 bits: 784 (2^28 + 4) = 784 * 4 mod 2^32.
+  for (const std::uint32_t count : {0xffffffffu, 0x10000004u})
+    check_contains(
+        message_with(images_name, big_endian(2051) + big_endian(count) + images.substr(8)),
+        "too few");
 }
 
 TEST_CASE("mnist: a label above 9 is named with its record") {
@@ -234,6 +239,22 @@ TEST_CASE("mnist: gzip files that are cut off, damaged, or none") {
   check_contains(message_with(name, wrong_length), "damaged (incorrect length check)");
   check_contains(message_with(name, packed + "rubbish"), "damaged");
   check_contains(message_with(name, images_file(4)), "not a gzip file");
+}
+
+TEST_CASE("mnist: made through its registry") {
+  Registries registries;
+  register_mnist(registries);
+  const ComponentInfo* info = registries.datasets.find("mnist");
+  REQUIRE(info != nullptr);
+  const Folder folder;
+  write_good(folder.path);
+  Settings settings;
+  settings.set_component("mnist");
+  const auto data = registries.datasets.make(settings, folder.root());
+  CHECK(data->train().count() == 4);
+  const Option* normalization = info->options.find("normalization");
+  REQUIRE(normalization != nullptr);
+  CHECK(data->normalizations().count(std::get<std::string>(normalization->fallback.value())) == 1);
 }
 
 TEST_CASE("mnist: the official files") {
