@@ -134,9 +134,9 @@ void MethodStack::hand_over() {
     if (s.transform) s.transform->write_deployed(Deployment::soft, s.parameter->value);
 }
 
-std::vector<MetricDeclaration> MethodStack::metrics() const {
+std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods) {
   std::vector<MetricDeclaration> all;
-  for (const auto& method : methods_)
+  for (const auto& method : methods)
     for (MetricDeclaration& m : method->metrics()) {
       const bool taken = std::any_of(all.begin(), all.end(),
                                      [&](const MetricDeclaration& o) { return o.name == m.name; });

@@ -11,6 +11,10 @@
 
 namespace bitwright {
 
+/// The metrics of methods that act together; a name that two of them use gets the method's in
+/// front.
+std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods);
+
 class MethodStack final : public ForwardHooks {
  public:
   /// Attaches the methods and asks each for its transforms. Throws a configuration error when two
@@ -46,7 +50,7 @@ class MethodStack final : public ForwardHooks {
   /// Parameters' own tensors take over the soft weights: what the next stage starts from.
   void hand_over();
 
-  std::vector<MetricDeclaration> metrics() const;
+  std::vector<MetricDeclaration> metrics() const { return method_metrics(methods_); }
   std::vector<double> measure();
   void visit(StateVisitor& visitor);  ///< latents, then each method's own state
 

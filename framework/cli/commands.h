@@ -1,0 +1,30 @@
+#pragma once
+// The sub-commands, one file each. They return the exit status; failures are Errors.
+
+#include <string>
+#include <vector>
+
+#include <bitwright/core/registry.h>
+
+namespace bitwright {
+
+struct RunArguments {
+  std::vector<std::string> words;  ///< files, and overrides "key=value"
+  std::string out = "runs";
+  bool resume = false, overwrite = false, quiet = false, json = false;
+  std::vector<std::string> command_line;
+};
+
+int run(const Registries& registries, const RunArguments& arguments);
+int check(const Registries& registries, const std::vector<std::string>& words);
+int list(const Registries& registries, const std::string& kind, bool json);
+int describe(const Registries& registries, const std::string& name);
+int show(const std::string& run, bool json);
+
+/// Splits words into files and overrides. Throws a configuration error without a file.
+struct Words {
+  std::vector<std::string> files, overrides;
+};
+Words split_words(const std::vector<std::string>& words);
+
+}  // namespace bitwright

@@ -1,0 +1,130 @@
+// The program: the command line, and how failures become exit statuses.
+#include <exception>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <bitwright/experiment/builtin.h>
+
+#include "cli/commands.h"
+#include "experiment/provenance.h"
+
+namespace bitwright {
+namespace {
+
+constexpr int kInternal = static_cast<int>(ExitStatus::internal);
+constexpr int kConfig = static_cast<int>(ExitStatus::config);
+
+struct Commands {
+  RunArguments run;
+  std::vector<std::string> check_words;
+  std::string kind, component, run_path;
+  bool json = false;
+};
+
+void declare(CLI::App& app, Commands& c) {
+  app.require_subcommand(1);
+  app.set_version_flag("--version", version_text());
+  app.footer(
+      "Exit status: 0 done; 1 a bug of bitwright; 2 configuration or command line; 3 data; "
+      "4 training diverged;\n5 run file, checkpoint or output folder; 6 a plugin; 129, 130, "
+      "143 stopped by a signal after saving.");
+
+  CLI::App* const run = app.add_subcommand("run", "Train experiments and write their run files");
+  run->add_option("words", c.run.words, "FILE.yaml ... and overrides key.sub=value ...")
+      ->required();
+  run->add_option("--out", c.run.out, "output folder (runs)");
+  CLI::Option* const resume =
+      run->add_flag("--resume", c.run.resume, "continue from the last checkpoint");
+  run->add_flag("--overwrite", c.run.overwrite, "remove an earlier run and start anew")
+      ->excludes(resume);
+  run->add_flag("--quiet", c.run.quiet, "no progress, only the path of the run file");
+  run->add_flag("--json", c.run.json, "results as one JSON object");
+
+  app.add_subcommand("check", "Validate experiment files and print what they resolve to")
+      ->add_option("words", c.check_words, "FILE.yaml ... and overrides key.sub=value ...")
+      ->required();
+
+  CLI::App* const list = app.add_subcommand("list", "List components");
+  list->add_option("kind", c.kind, fmt::format("{}", fmt::join(Registries::kinds(), ", ")))
+      ->required();
+  list->add_flag("--json", c.json, "an array of objects");
+
+  app.add_subcommand("describe", "Options of a component")
+      ->add_option("name", c.component, "a name that 'list' prints")
+      ->required();
+
+  CLI::App* const show = app.add_subcommand("show", "What is in a run");
+  show->add_option("run", c.run_path, "run directory or its run.h5")->required();
+  show->add_flag("--json", c.json, "one JSON object");
+}
+
+int dispatch(const CLI::App& app, const Commands& c) {
+  Registries registries;
+  register_builtin_components(registries);
+  if (app.got_subcommand("run")) return run(registries, c.run);
+  if (app.got_subcommand("check")) return check(registries, c.check_words);
+  if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
+  if (app.got_subcommand("describe")) return describe(registries, c.component);
+  return show(c.run_path, c.json);
+}
+
+// A wrong word on the command line, with the nearest right one.
+Error command_line_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) known.push_back(command->get_name());
+  const std::string first = argc > 1 ? argv[1] : "";
+  const bool wrong_command = !first.empty() && first[0] != '-' &&
+                             std::find(known.begin(), known.end(), first) == known.end();
+  if (wrong_command) {
+    const std::string near = nearest_name(first, known);
+    return config_error(Place{"command line"}, fmt::format("unknown command '{}'", first),
+                        near.empty() ? fmt::format("one of {}", fmt::join(known, ", "))
+                                     : fmt::format("did you mean '{}'?", near),
+                        "see bitwright --help");
+  }
+  return config_error(
+      Place{"command line"}, error.what(), "",
+      first.empty() ? "see bitwright --help" : fmt::format("see bitwright {} --help", first));
+}
+
+// libgomp reads its environment when it is loaded. Its workers spin for a while between parallel
+// regions; the default wait is so long that a busy neighbour on the same cores slows a step many
+// times over, and no spinning makes small steps twice as slow. A wait set by the user stays.
+void choose_spinning(char** argv) {
+  for (const char* variable : {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"})
+    if (std::getenv(variable) != nullptr) return;
+  setenv("GOMP_SPINCOUNT", "20000", 1);
+  execv("/proc/self/exe", argv);  // on failure the default serves
+}
+
+int main(int argc, char** argv) {
+  choose_spinning(argv);
+  CLI::App app{"bitwright: neural-network quantization experiments", "bitwright"};
+  Commands commands;
+  commands.run.command_line.assign(argv, argv + argc);
+  declare(app, commands);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "{}\n", command_line_error(app, error, argc, argv).what());
+    return kConfig;
+  }
+  try {
+    return dispatch(app, commands);
+  } catch (const Error& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return static_cast<int>(error.status());
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bitwright: internal error: {}; please report it\n", error.what());
+    return kInternal;
+  }
+}
+
+}  // namespace
+}  // namespace bitwright
+
+int main(int argc, char** argv) { return bitwright::main(argc, argv); }

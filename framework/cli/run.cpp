@@ -1,0 +1,46 @@
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "experiment/config.h"
+#include "experiment/runner.h"
+#include "experiment/schema.h"
+
+namespace bitwright {
+
+Words split_words(const std::vector<std::string>& words) {
+  Words split;
+  for (const std::string& word : words) {
+    const bool file = word.find('=') == std::string::npos || std::filesystem::exists(word);
+    (file ? split.files : split.overrides).push_back(word);
+  }
+  if (split.files.empty())
+    throw config_error(Place{"command line"}, "no experiment file is named", "FILE.yaml",
+                       "for example experiments/quickstart.yaml");
+  return split;
+}
+
+int run(const Registries& registries, const RunArguments& arguments) {
+  const Words words = split_words(arguments.words);
+  const Options options = experiment_options();
+  std::vector<RunRequest> requests;
+  for (const std::string& file : words.files) {  // all are checked before the first one runs
+    RunRequest request;
+    request.config = load_config(file, words.overrides, options, registries);
+    check_experiment(request.config);
+    dry_build(registries, request.config);
+    request.config_text = emit_config(request.config, options, registries);
+    request.out = arguments.out;
+    request.existing = arguments.resume      ? RunRequest::Existing::resume
+                       : arguments.overwrite ? RunRequest::Existing::overwrite
+                                             : RunRequest::Existing::refuse;
+    request.quiet = arguments.quiet;
+    request.json = arguments.json;
+    request.command_line = arguments.command_line;
+    requests.push_back(std::move(request));
+  }
+  for (const RunRequest& request : requests)
+    if (const int status = run_experiment(registries, request); status != 0) return status;
+  return 0;
+}
+
+}  // namespace bitwright

@@ -1,0 +1,97 @@
+#include "experiment/assembly.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <bitwright/core/parallel.h>
+#include <bitwright/data/normalization.h>
+
+namespace bitwright {
+
+int resolve_threads(const Settings& config) {
+  const std::string& threads = config.text("threads");
+  return threads == "auto" ? available_cores() : std::stoi(threads);
+}
+
+DataRoot data_root(const Settings& data) {
+  if (const std::string& root = data.text("root"); !root.empty()) return {root, data.where("root")};
+  const char* variable = std::getenv("BITWRIGHT_DATA");
+  return {variable == nullptr ? "" : variable, Place{"BITWRIGHT_DATA"}};
+}
+
+static Split make_split(const Settings& split, std::int64_t count, std::uint64_t seed) {
+  const std::int64_t validation = split.integer("validation");
+  return split.text("kind") == "last"
+             ? split_last(count, validation, split.where("validation"))
+             : split_seeded(count, validation, seed, split.where("validation"));
+}
+
+ExperimentData load_data(const Registries& registries, const Settings& config) {
+  const Settings& settings = config.section("data");
+  ExperimentData data;
+  data.dataset = registries.datasets.make(settings, data_root(settings));
+  data.train = data.dataset->train();
+  data.test = data.dataset->test();
+  data.split = make_split(settings.section("split"), data.train.count(),
+                          static_cast<std::uint64_t>(config.integer("seed")));
+  data.normalization =
+      find_normalization(settings.text("normalization"), data.dataset->normalizations(), data.train,
+                         data.split.train, settings.where("normalization"));
+  return data;
+}
+
+std::unique_ptr<Network> build_network(const Registries& registries, const Settings& config,
+                                       const InputSpec& input) {
+  return registries.networks.make(config.section("network"), input);
+}
+
+std::vector<std::unique_ptr<Method>> make_methods(const Registries& registries,
+                                                  const Settings& stage) {
+  std::vector<std::unique_ptr<Method>> methods;
+  for (const Settings& method : stage.sections("methods"))
+    methods.push_back(registries.methods.make(method));
+  return methods;
+}
+
+Stage::Stage(const Registries& registries, const Settings& config, std::size_t index,
+             const ExperimentData& data, Network& network) {
+  const Settings& settings = config.sections("stages")[index];
+  const auto seed = static_cast<std::uint64_t>(config.integer("seed"));
+  name = settings.text("name");
+  steps = settings.integer("steps");
+  const bool fresh = settings.text("start") == "fresh";
+  if (fresh) initialize(network, seed);
+
+  const Settings& data_settings = config.section("data");
+  loader =
+      std::make_unique<BatchLoader>(data.train, data.split.train, data_settings.integer("batch"),
+                                    seed, data.normalization, data_settings.where("batch"));
+  const StageInfo info{name, seed, steps, loader->batches_per_epoch(), fresh, &network};
+  methods = std::make_unique<MethodStack>(make_methods(registries, settings), info);
+  quantizes = !methods->empty();
+  optimizer = registries.optimizers.make(settings.section("optimizer"));
+  schedule = registries.schedules.make(settings.section("schedule"));
+
+  const Settings& evaluation = config.section("evaluation");
+  validation = std::make_unique<Evaluator>(
+      network, *methods,
+      std::make_unique<EvaluationLoader>(data.train, data.split.validation,
+                                         evaluation.integer("batch"), data.normalization));
+  trainer = std::make_unique<Trainer>(
+      network, *methods, *optimizer, *schedule, *loader, *validation,
+      TrainerOptions{.steps = steps, .evaluate_every = evaluation.integer("every")});
+}
+
+std::vector<MetricDeclaration> declared_metrics(const Registries& registries,
+                                                const Settings& config) {
+  std::vector<MetricDeclaration> all;
+  for (const Settings& stage : config.sections("stages"))
+    for (MetricDeclaration& m : method_metrics(make_methods(registries, stage))) {
+      const bool known = std::any_of(all.begin(), all.end(),
+                                     [&](const MetricDeclaration& o) { return o.name == m.name; });
+      if (!known) all.push_back(std::move(m));
+    }
+  return all;
+}
+
+}  // namespace bitwright

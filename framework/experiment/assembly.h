@@ -1,0 +1,64 @@
+#pragma once
+// From a validated configuration to the objects that it names.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <bitwright/core/registry.h>
+#include <bitwright/data/dataset.h>
+#include <bitwright/data/loader.h>
+#include <bitwright/data/split.h>
+#include <bitwright/nn/network.h>
+#include <bitwright/optim/optimizer.h>
+#include <bitwright/train/method.h>
+
+#include "train/evaluator.h"
+#include "train/trainer.h"
+
+namespace bitwright {
+
+/// The number of threads that `threads:` asks for; "auto" is what affinity and cgroup allow.
+int resolve_threads(const Settings& config);
+
+/// `data.root`, else the environment's BITWRIGHT_DATA.
+DataRoot data_root(const Settings& data);
+
+/// The data of a run: read once, split, with its normalisation.
+struct ExperimentData {
+  std::unique_ptr<Dataset> dataset;
+  ImageSet train, test;
+  Split split;
+  Normalization normalization;
+};
+ExperimentData load_data(const Registries& registries, const Settings& config);
+
+/// The network, its data set's input shape read from the registry entry alone.
+std::unique_ptr<Network> build_network(const Registries& registries, const Settings& config,
+                                       const InputSpec& input);
+
+/// Everything that one stage trains with. Members refer to each other: neither copied nor moved.
+struct Stage {
+  Stage(const Registries& registries, const Settings& config, std::size_t index,
+        const ExperimentData& data, Network& network);
+  Stage(const Stage&) = delete;
+
+  std::string name;
+  std::int64_t steps = 0;
+  bool quantizes = false;  ///< has methods
+  std::unique_ptr<BatchLoader> loader;
+  std::unique_ptr<MethodStack> methods;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<Schedule> schedule;
+  std::unique_ptr<Evaluator> validation;
+  std::unique_ptr<Trainer> trainer;
+};
+
+std::vector<std::unique_ptr<Method>> make_methods(const Registries& registries,
+                                                  const Settings& stage);
+
+/// The metrics that all stages' methods declare, each name once.
+std::vector<MetricDeclaration> declared_metrics(const Registries& registries,
+                                                const Settings& config);
+
+}  // namespace bitwright

@@ -1,0 +1,91 @@
+#include "experiment/run_directory.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <set>
+
+#include <yaml-cpp/yaml.h>
+
+#include <bitwright/core/error.h>
+#include <bitwright/results/run_file.h>
+
+namespace bitwright {
+
+namespace fs = std::filesystem;
+
+static bool is_checkpoint(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return name.starts_with("checkpoint-") && name.ends_with(".h5");
+}
+
+bool RunDirectory::exists() const {
+  std::error_code failed;
+  if (fs::exists(run_file(), failed) || fs::exists(config_file(), failed)) return true;
+  for (const auto& entry : fs::directory_iterator(path_, failed))
+    if (is_checkpoint(entry.path())) return true;
+  return false;
+}
+
+bool RunDirectory::finished() const {
+  try {
+    return RunReader::open(run_file())->status() == 1;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void RunDirectory::create() const {
+  std::error_code failed;
+  fs::create_directories(path_, failed);
+  if (failed)
+    throw storage_error(path_, "the run directory cannot be made: " + failed.message(), "",
+                        "name a writable folder with --out");
+}
+
+void RunDirectory::clear() const {
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(path_, failed)) {
+    const fs::path& file = entry.path();
+    if (is_checkpoint(file) || file == run_file() || file == config_file())
+      fs::remove(file, failed);
+    if (failed) throw storage_error(file.string(), "cannot be removed: " + failed.message());
+  }
+}
+
+static void flatten(const YAML::Node& node, const std::string& path,
+                    std::map<std::string, std::string>& leaves) {
+  if (node.IsMap()) {
+    for (const auto& entry : node) {
+      const auto key = entry.first.as<std::string>();
+      flatten(entry.second, path.empty() ? key : path + "." + key, leaves);
+    }
+  } else if (node.IsSequence()) {
+    for (std::size_t i = 0; i < node.size(); ++i)
+      flatten(node[i], path + "." + std::to_string(i), leaves);
+  } else {
+    leaves[path] = node.IsNull() ? "" : node.Scalar();
+  }
+}
+
+static bool changes_numbers(const std::string& key) {
+  static constexpr std::array<std::string_view, 5> harmless{
+      "description", "data.root", "checkpoint.every", "checkpoint.keep", "log.flush"};
+  return std::find(harmless.begin(), harmless.end(), key) == harmless.end();
+}
+
+std::vector<std::string> differing_keys(const std::string& before, const std::string& after) {
+  std::map<std::string, std::string> old_leaves, new_leaves;
+  flatten(YAML::Load(before), "", old_leaves);
+  flatten(YAML::Load(after), "", new_leaves);
+  std::set<std::string> keys;
+  for (const auto& [key, value] : old_leaves)
+    if (!new_leaves.contains(key) || new_leaves[key] != value) keys.insert(key);
+  for (const auto& [key, value] : new_leaves)
+    if (!old_leaves.contains(key)) keys.insert(key);
+  std::vector<std::string> differing;
+  std::copy_if(keys.begin(), keys.end(), std::back_inserter(differing), changes_numbers);
+  return differing;
+}
+
+}  // namespace bitwright

@@ -1,0 +1,32 @@
+#pragma once
+// The folder of one run: run.h5, config.yaml, checkpoints.
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace bitwright {
+
+class RunDirectory {
+ public:
+  explicit RunDirectory(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const { return path_; }
+  std::string run_file() const { return path_ + "/run.h5"; }
+  std::string config_file() const { return path_ + "/config.yaml"; }
+  std::string final_checkpoint() const { return path_ + "/checkpoint-final.h5"; }
+
+  bool exists() const;    ///< holds anything of a run
+  bool finished() const;  ///< its run file says so; false also when it cannot be read
+  void create() const;    ///< throws a storage error
+  void clear() const;     ///< removes what runs write, nothing else
+
+ private:
+  std::string path_;
+};
+
+/// The keys whose difference changes the numbers of a run, given two resolved configurations as
+/// YAML text. Storage, logging and descriptions do not count.
+std::vector<std::string> differing_keys(const std::string& before, const std::string& after);
+
+}  // namespace bitwright

@@ -1,0 +1,88 @@
+#include "experiment/run_log.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "experiment/signals.h"
+
+namespace bitwright {
+
+static double number(std::int64_t n) { return static_cast<double>(n); }
+
+RunLog::RunLog(RunWriter& writer, Progress& progress, const RunPlan& plan,
+               const RunLogOptions& options, std::function<void(std::int64_t)> checkpoint)
+    : writer_(writer),
+      progress_(progress),
+      plan_(plan),
+      options_(options),
+      checkpoint_(std::move(checkpoint)) {}
+
+void RunLog::begin_stage(std::size_t index, const std::vector<MetricDeclaration>& metrics) {
+  index_ = index;
+  columns_.clear();
+  for (const MetricDeclaration& m : metrics) {
+    const auto at =
+        std::find_if(plan_.method_metrics.begin(), plan_.method_metrics.end(),
+                     [&](const MetricDeclaration& known) { return known.name == m.name; });
+    columns_.push_back(static_cast<std::size_t>(at - plan_.method_metrics.begin()));
+  }
+  shown_ = {stage().name, 0, stage().steps, 0, plan_.steps, 0, 0, -1};
+}
+
+void RunLog::on_step(const StepRecord& r) {
+  const std::int64_t run_step = stage().steps_before + r.step;
+  if (r.step % options_.log_every == 0) {
+    const std::array row{number(run_step), number(static_cast<std::int64_t>(index_)), r.train_loss,
+                         r.learning_rate};
+    writer_.append(RunPlan::kStep, row);
+  }
+  shown_.loss = shown_.stage_step == 0 ? r.train_loss : 0.98 * shown_.loss + 0.02 * r.train_loss;
+  shown_.stage_step = r.step;
+  shown_.run_step = run_step;
+}
+
+void RunLog::on_evaluation(const EvaluationRecord& r) {
+  std::vector<double> row{number(stage().steps_before + r.step),
+                          number(static_cast<std::int64_t>(index_)), r.hard.loss, r.hard.accuracy};
+  const std::size_t first = row.size();
+  row.resize(first + plan_.method_metrics.size(), std::numeric_limits<double>::quiet_NaN());
+  for (std::size_t i = 0; i < r.metrics.size(); ++i) row[first + columns_[i]] = r.metrics[i];
+  writer_.append(RunPlan::kEvaluation, row);
+  shown_.validation_accuracy = r.hard.accuracy;
+}
+
+void RunLog::on_epoch(const EpochRecord& r) {
+  const std::array row{number(stage().epochs_before + r.epoch),
+                       number(stage().steps_before + r.step),
+                       number(static_cast<std::int64_t>(index_)),
+                       r.train_loss,
+                       r.train_accuracy,
+                       r.soft.loss,
+                       r.soft.accuracy,
+                       r.hard.accuracy};
+  writer_.append(RunPlan::kEpoch, row);
+  shown_.epoch = r.epoch;
+}
+
+bool RunLog::on_step_complete(std::int64_t steps_done) {
+  progress_.update(shown_);
+  const std::int64_t run_step = stage().steps_before + steps_done;
+  const bool stop = stop_signal() != 0;
+  if (stop || steps_done == stage().steps || run_step % options_.checkpoint_every == 0) {
+    writer_.flush(true);  // before the checkpoint: a resumed run must find every row up to it
+    checkpoint_(run_step);
+  } else {
+    flush_when_due();
+  }
+  return stop;
+}
+
+void RunLog::flush_when_due() {
+  const auto now = std::chrono::steady_clock::now();
+  if (std::chrono::duration<double>(now - flushed_).count() < options_.flush_every) return;
+  writer_.flush();
+  flushed_ = now;
+}
+
+}  // namespace bitwright

@@ -1,0 +1,52 @@
+#pragma once
+// Follows a stage's training: writes metrics to run.h5, keeps the progress line, and decides after
+// each step whether to checkpoint or to stop.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+#include <bitwright/results/run_file.h>
+
+#include "experiment/progress.h"
+#include "experiment/run_plan.h"
+#include "train/trainer.h"
+
+namespace bitwright {
+
+struct RunLogOptions {
+  std::int64_t log_every = 1;           ///< steps between rows of /metrics/step
+  double flush_every = 1;               ///< seconds
+  std::int64_t checkpoint_every = 500;  ///< steps, counted over the whole run
+};
+
+class RunLog final : public TrainingObserver {
+ public:
+  /// `checkpoint` is called with the updates done in the run, after the rows so far were flushed.
+  RunLog(RunWriter& writer, Progress& progress, const RunPlan& plan, const RunLogOptions& options,
+         std::function<void(std::int64_t)> checkpoint);
+
+  /// What follows belongs to this stage; `metrics` are those of its methods.
+  void begin_stage(std::size_t index, const std::vector<MetricDeclaration>& metrics);
+
+  void on_step(const StepRecord& record) override;
+  void on_evaluation(const EvaluationRecord& record) override;
+  void on_epoch(const EpochRecord& record) override;
+  bool on_step_complete(std::int64_t steps_done) override;
+
+ private:
+  const StagePlan& stage() const { return plan_.stages[index_]; }
+  void flush_when_due();
+
+  RunWriter& writer_;
+  Progress& progress_;
+  const RunPlan& plan_;
+  const RunLogOptions options_;
+  const std::function<void(std::int64_t)> checkpoint_;
+  std::size_t index_ = 0;
+  std::vector<std::size_t> columns_;  // of the stage's metrics in the evaluation table
+  ProgressState shown_;
+  std::chrono::steady_clock::time_point flushed_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace bitwright

@@ -1,0 +1,73 @@
+#include "experiment/run_plan.h"
+
+#include "experiment/assembly.h"
+
+namespace bitwright {
+
+RunPlan plan_run(const Registries& registries, const Settings& config,
+                 std::int64_t steps_per_epoch) {
+  RunPlan plan;
+  std::int64_t epochs = 0;
+  for (const Settings& stage : config.sections("stages")) {
+    const std::int64_t steps = stage.integer("steps");
+    plan.stages.push_back({stage.text("name"), steps, plan.steps, epochs});
+    plan.steps += steps;
+    epochs += steps / steps_per_epoch;
+  }
+  plan.method_metrics = declared_metrics(registries, config);
+  return plan;
+}
+
+std::vector<Table> RunPlan::tables() const {
+  const Column step{"step", "steps", "updates done, counted over the whole run", true, {}};
+  const Column stage{"stage", "1", "index of the stage, from 0", true, {}};
+  Table steps{"/metrics/step",
+              "step",
+              {step,
+               stage,
+               {"train_loss", "nats", "loss of the step's batch", false, {}},
+               {"learning_rate", "1", "learning rate of the update", false, {}}}};
+  Table epochs{
+      "/metrics/epoch",
+      "epoch",
+      {{"epoch", "epochs", "epochs completed, counted over the whole run", true, {}},
+       step,
+       stage,
+       {"train_loss", "nats", "mean loss of the epoch's batches, as trained", false, {}},
+       {"train_accuracy", "1", "fraction of the epoch's images right, as trained", false, {}},
+       {"val_loss", "nats", "validation cross-entropy of the soft network", false, {}},
+       {"val_accuracy", "1", "validation top-1 of the soft network", false, {}},
+       {"val_accuracy_hard", "1", "validation top-1 of the deployed network", false, {}}}};
+  Table evaluations{
+      "/metrics/evaluation",
+      "step",
+      {step,
+       stage,
+       {"val_loss_hard", "nats", "validation cross-entropy of the deployed network", false, {}},
+       {"val_accuracy_hard", "1", "validation top-1 of the deployed network", false, {}}}};
+  for (const MetricDeclaration& m : method_metrics)
+    evaluations.columns.push_back({m.name, m.unit, m.description, false, {}});
+  return {steps, epochs, evaluations};
+}
+
+std::vector<ResultSlot> RunPlan::results() {
+  const std::string selected =
+      " at the step with the highest validation accuracy of the deployed "
+      "network, the earliest among equals";
+  return {{"test_accuracy_float", "1", "test top-1 of the stage without methods" + selected},
+          {"test_accuracy_float_last", "1", "the same after the last step"},
+          {"test_accuracy_soft", "1", "test top-1 of the network as trained" + selected},
+          {"test_accuracy_soft_last", "1", "the same after the last step"},
+          {"test_accuracy_hard", "1", "test top-1 of the quantized network" + selected},
+          {"test_accuracy_hard_last", "1", "the same after the last step"},
+          {"selected_step_float", "steps", "selected update of the stage without methods"},
+          {"selected_step_hard", "steps", "selected update of the stage with methods"},
+          {"val_accuracy_float", "1", "validation top-1 at the selected step, without methods"},
+          {"val_accuracy_hard", "1", "validation top-1 at the selected step, quantized"},
+          {"parameters", "1", "learnable elements of the network"},
+          {"bits_per_weight", "bits", "mean over all learnable elements, deployed"},
+          {"size_float", "bytes", "all learnable elements in 32 bits"},
+          {"size_hard", "bytes", "all learnable elements as deployed"}};
+}
+
+}  // namespace bitwright

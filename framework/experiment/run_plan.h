@@ -1,0 +1,35 @@
+#pragma once
+// What is known about a run before it starts: its stages in a row, the tables and results that its
+// run file will hold.
+
+#include <string>
+#include <vector>
+
+#include <bitwright/core/registry.h>
+#include <bitwright/results/run_file.h>
+#include <bitwright/train/method.h>
+
+namespace bitwright {
+
+struct StagePlan {
+  std::string name;
+  std::int64_t steps = 0;
+  std::int64_t steps_before = 0;   ///< of earlier stages
+  std::int64_t epochs_before = 0;  ///< completed by earlier stages
+};
+
+struct RunPlan {
+  std::vector<StagePlan> stages;
+  std::vector<MetricDeclaration> method_metrics;  ///< union over the stages
+  std::int64_t steps = 0;                         ///< of the whole run
+
+  // Indices into tables().
+  static constexpr std::size_t kStep = 0, kEpoch = 1, kEvaluation = 2;
+  std::vector<Table> tables() const;
+  static std::vector<ResultSlot> results();
+};
+
+RunPlan plan_run(const Registries& registries, const Settings& config,
+                 std::int64_t steps_per_epoch);
+
+}  // namespace bitwright

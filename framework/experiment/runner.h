@@ -1,0 +1,30 @@
+#pragma once
+// Runs one experiment from its validated configuration to its results.
+
+#include <string>
+#include <vector>
+
+#include <bitwright/core/registry.h>
+
+namespace bitwright {
+
+struct RunRequest {
+  Settings config;
+  std::string config_text;  ///< the same, resolved, as YAML
+  std::string out = "runs";
+  /// What to do about a run that is already there.
+  enum class Existing { refuse, resume, overwrite } existing = Existing::refuse;
+  bool quiet = false;
+  bool json = false;  ///< results as one JSON object instead of a table
+  std::vector<std::string> command_line;
+};
+
+/// Trains all stages and prints the results. Returns 0, or 128 + signal when a signal stopped the
+/// run after saving; all else is an Error.
+int run_experiment(const Registries& registries, const RunRequest& request);
+
+/// Builds everything that needs no data: components, the network, the methods' claims on it.
+/// Throws the configuration errors that only this shows.
+void dry_build(const Registries& registries, const Settings& config);
+
+}  // namespace bitwright

@@ -1,0 +1,81 @@
+#include "experiment/schema.h"
+
+namespace bitwright {
+
+static Options split_options() {
+  return Options{}
+      .choice("kind", {"last", "seeded"}, "last",
+              "validation images: the last ones of the training part, or drawn by the seed")
+      .integer("validation", 10000, "number of validation images")
+      .unit("images")
+      .min(1);
+}
+
+// Every data set declares its own `normalization` beside these.
+static Options data_options() {
+  return Options{}
+      .text("root", "", "folder with the data files; empty: the environment's BITWRIGHT_DATA")
+      .integer("batch", 100, "images of a training batch")
+      .unit("images")
+      .min(1)
+      .section("split", split_options(), "what is held out of the training part for validation");
+}
+
+static Options stage_options() {
+  return Options{}
+      .text("name", "what outputs call this stage; unique")
+      .integer("steps", "length, in updates")
+      .unit("steps")
+      .min(1)
+      .choice("start", {"fresh", "previous"}, "fresh",
+              "weights: drawn anew, or the selected ones of the stage before")
+      .components("methods", "methods", "what quantizes in this stage; none: plain training")
+      .component("optimizer", "optimizers", "", "how weights are updated")
+      .component("schedule", "schedules", "constant", "learning rate over the stage");
+}
+
+static Options evaluation_options() {
+  return Options{}
+      .integer("every", 100, "steps between validations, counted inside each epoch")
+      .unit("steps")
+      .min(1)
+      .integer("batch", 500, "images of an evaluation batch")
+      .unit("images")
+      .min(1);
+}
+
+static Options checkpoint_options() {
+  return Options{}
+      .integer("every", 500, "steps between checkpoints, counted over the whole run")
+      .unit("steps")
+      .min(1)
+      .integer("keep", 2, "checkpoints that stay")
+      .min(1);
+}
+
+static Options log_options() {
+  return Options{}
+      .integer("every", 1, "steps between rows of /metrics/step")
+      .unit("steps")
+      .min(1)
+      .real("flush", 1, "time after which new rows become visible to readers")
+      .unit("seconds")
+      .above(0);
+}
+
+Options experiment_options() {
+  return Options{}
+      .text("experiment", "name of the experiment and of its folder under the output folder")
+      .text("description", "", "for people")
+      .integer("seed", 1, "all randomness of the run follows from it")
+      .min(0)
+      .text("threads", "auto", "size of the team that computes: a number, or 'auto'")
+      .component("data", "datasets", "", "what is learned", data_options())
+      .component("network", "networks", "", "what learns it")
+      .sections("stages", stage_options(), "trained one after the other")
+      .section("evaluation", evaluation_options(), "validation during training")
+      .section("checkpoint", checkpoint_options(), "state on disk, to continue from")
+      .section("log", log_options(), "what is written to run.h5, and when");
+}
+
+}  // namespace bitwright
