@@ -18,12 +18,25 @@ Prefetcher::~Prefetcher() {
 void Prefetcher::start() {
   if (end_ >= 0 && position_ >= end_) return;
   pending_ = true;
-  arena_.execute([this] { group_.run([this] { fill_(position_, buffer_); }); });
+  handed_over_.store(true, std::memory_order_release);
+  arena_.execute([this] { group_.run(Task{this}); });
+}
+
+void Prefetcher::work() {
+  handed_over_.load(std::memory_order_acquire);
+  try {
+    fill_(position_, buffer_);
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  handed_over_.store(false, std::memory_order_release);
 }
 
 void Prefetcher::wait() {
   if (!std::exchange(pending_, false)) return;
   arena_.execute([this] { group_.wait(); });
+  handed_over_.load(std::memory_order_acquire);
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 void Prefetcher::next(float* images, std::int32_t* labels, std::int64_t* valid) {

@@ -1,7 +1,9 @@
 #pragma once
 // One batch ahead: a double buffer whose back half is filled by a oneTBB task.
 
+#include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
 
 #include <oneapi/tbb/task_arena.h>
@@ -32,7 +34,13 @@ class Prefetcher {
   const BatchShape& shape() const { return buffer_.shape; }
 
  private:
+  struct Task {
+    Prefetcher* owner;
+    void operator()() const { owner->work(); }
+  };
+
   void start();
+  void work();  ///< what the task does
   void wait();
 
   Batch buffer_;
@@ -40,6 +48,10 @@ class Prefetcher {
   std::int64_t end_;
   std::int64_t position_ = 0;
   bool pending_ = false;  ///< the buffer holds, or a task is filling it with, position_
+  std::exception_ptr failure_;
+  // oneTBB orders the task before its wait; this says the same where ThreadSanitizer can see it,
+  // because Debian's libtbb is not instrumented.
+  std::atomic<bool> handed_over_{false};
   // An arena of its own: whoever waits here must not pick up unrelated work, such as a whole
   // sweep cell. One slot is the waiting thread's, the other a worker's.
   oneapi::tbb::task_arena arena_{2, 1};
