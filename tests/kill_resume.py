@@ -262,7 +262,7 @@ def listing(folder):
     """What must not change in a directory that is to be left alone."""
     return {name: (os.stat(os.path.join(folder, name)).st_size,
                    os.stat(os.path.join(folder, name)).st_mtime_ns)
-            for name in sorted(os.listdir(folder))}
+            for name in sorted(os.listdir(folder)) if name != "run.lock"}
 
 
 def untouched_cases(experiment, reference_out, reference, change, scratch):
