@@ -31,8 +31,9 @@ TEST_CASE("making tensors") {
   CHECK(t.layout() == Layout::plain);
   CHECK(Tensor::scalar(2.5f).item() == 2.5f);
   CHECK(Tensor::scalar(2.5f).shape() == Shape{});
-  for (const float v : Tensor::zeros({5}).values()) CHECK(v == 0);
-  for (const float v : Tensor::full({5}, 7).values()) CHECK(v == 7);
+  const Tensor zeros = Tensor::zeros({5}), sevens = Tensor::full({5}, 7);
+  for (const float v : zeros.values()) CHECK(v == 0);
+  for (const float v : sevens.values()) CHECK(v == 7);
   CHECK(Tensor::empty({Shape{3}, DType::u8, Layout::plain}).bytes() == 3);
   CHECK(Tensor::empty({Shape{3}, DType::i32, Layout::plain}).bytes() == 12);
   CHECK(Tensor::empty({0, 4}).bytes() == 0);
