@@ -3,7 +3,9 @@
 #include <cmath>
 #include <exception>
 #include <fstream>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <omp.h>
@@ -56,6 +58,21 @@ int available_cores() {
   return std::max(1, cores);
 }
 
+// task(part) for every part in [0, parts), parts <= team_size.
+template <class Task>
+static void run_on_team(std::int64_t parts, const Task& task) {
+#if defined(__SANITIZE_THREAD__)
+  // ThreadSanitizer does not understand libgomp's barriers; it does understand these threads.
+  std::vector<std::thread> others;
+  for (std::int64_t part = 1; part < parts; ++part) others.emplace_back([&, part] { task(part); });
+  task(0);
+  for (std::thread& thread : others) thread.join();
+#else
+#pragma omp parallel for schedule(static, 1) num_threads(team_size)
+  for (std::int64_t part = 0; part < parts; ++part) task(part);
+#endif
+}
+
 void detail::parallel_for(std::int64_t n, std::int64_t grain,
                           const std::function<void(std::int64_t, std::int64_t)>& body) {
   if (n <= 0) return;
@@ -63,15 +80,15 @@ void detail::parallel_for(std::int64_t n, std::int64_t grain,
       std::clamp<std::int64_t>(n / std::max<std::int64_t>(1, grain), 1, team_size);
   if (parts == 1) return body(0, n);
   std::exception_ptr failure;  // an exception must not leave the parallel region
-#pragma omp parallel for schedule(static, 1) num_threads(team_size)
-  for (std::int64_t part = 0; part < parts; ++part) {
+  std::mutex mutex;
+  run_on_team(parts, [&](std::int64_t part) {
     try {
       body(n * part / parts, n * (part + 1) / parts);
     } catch (...) {
-#pragma omp critical(bitwright_parallel_for)
+      const std::lock_guard lock(mutex);
       if (!failure) failure = std::current_exception();
     }
-  }
+  });
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -6,6 +6,10 @@
 #include <new>
 #include <vector>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace bitwright {
 namespace {
 
@@ -50,9 +54,24 @@ Pool& pool() {
 
 }  // namespace
 
+// AddressSanitizer sees use after return to the pool, and past the requested bytes, too.
+#if defined(__SANITIZE_ADDRESS__)
+static void forbid(std::byte* block, std::size_t size) { ASAN_POISON_MEMORY_REGION(block, size); }
+static void permit(std::byte* block, std::size_t size) { ASAN_UNPOISON_MEMORY_REGION(block, size); }
+#else
+static void forbid(std::byte*, std::size_t) {}
+static void permit(std::byte*, std::size_t) {}
+#endif
+
 std::shared_ptr<std::byte[]> pool_allocate(std::size_t bytes) {
   const std::size_t size = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) & ~(kAlignment - 1);
-  return {pool().take(size), [size](std::byte* block) { pool().give(block, size); }};
+  std::byte* const taken = pool().take(size);
+  forbid(taken, size);
+  permit(taken, bytes);
+  return {taken, [size](std::byte* block) {
+            forbid(block, size);
+            pool().give(block, size);
+          }};
 }
 
 PoolStatistics pool_statistics() { return pool().statistics(); }
