@@ -11,9 +11,13 @@
 #include <bitwright/results/checkpoint.h>
 #include <bitwright/results/run_lock.h>
 
+#include "child_process.h"
 #include "run_directory.h"
 
 using namespace bitwright;
+using bitwright::testing::check_line;
+using bitwright::testing::failure;
+using bitwright::testing::in_child;
 using bitwright::testing::read_bytes;
 using bitwright::testing::RunDirectory;
 using bitwright::testing::write_bytes;
@@ -65,37 +69,6 @@ struct Example {
     stage = note = "other";
   }
 };
-
-std::pair<std::string, int> failure(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return {error.what(), static_cast<int>(error.status())};
-  }
-  return {"", 0};
-}
-
-void check_line(const std::pair<std::string, int>& got, const std::string& part) {
-  CAPTURE(got.first);
-  CHECK(got.second == 5);
-  CHECK(got.first.find(part) != std::string::npos);
-  CHECK(got.first.find('\n') == std::string::npos);
-}
-
-int in_child(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    int status = 99;
-    try {
-      status = body();
-    } catch (...) {
-    }
-    _exit(status);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 
 }  // namespace
 
@@ -294,12 +267,12 @@ TEST_CASE("a kill while a checkpoint is written leaves a whole one") {
   const std::string image[2] = {std::string(300000, 'a'), std::string(500000, 'b')};
   write_atomically(path, image[0]);
   for (int round = 0; round < 10; ++round) {
-    const pid_t child = fork();
-    if (child == 0)
+    const pid_t child = testing::start_child([&]() -> int {
       for (int i = 0;; ++i) write_atomically(path, image[i % 2]);
+    });
     usleep(static_cast<useconds_t>(500 + 1713 * round));
     kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
+    CHECK(testing::wait_for(child) == -SIGKILL);
     const std::string now = read_bytes(path);
     CHECK((now == image[0] || now == image[1]));
   }

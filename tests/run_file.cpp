@@ -13,9 +13,13 @@
 #include <bitwright/core/error.h>
 #include <bitwright/results/run_file.h>
 
+#include "child_process.h"
 #include "run_directory.h"
 
 using namespace bitwright;
+using bitwright::testing::check_line;
+using bitwright::testing::failure;
+using bitwright::testing::in_child;
 using bitwright::testing::read_bytes;
 using bitwright::testing::RunDirectory;
 using bitwright::testing::write_bytes;
@@ -79,41 +83,8 @@ std::vector<double> rows(int n, const std::function<std::vector<double>(int)>& r
   return all;
 }
 
-/// The line and status that `action` fails with; status 0 when it does not fail.
-std::pair<std::string, int> failure(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return {error.what(), static_cast<int>(error.status())};
-  }
-  return {"", 0};
-}
-
 std::pair<std::string, int> open_failure(const std::string& path) {
   return failure([&] { RunReader::open(path); });
-}
-
-void check_line(const std::pair<std::string, int>& got, const std::string& part) {
-  CAPTURE(got.first);
-  CHECK(got.second == 5);
-  CHECK(got.first.find(part) != std::string::npos);
-  CHECK(got.first.find('\n') == std::string::npos);
-}
-
-/// Runs `body` in a child process; its exit status, or minus the signal that ended it.
-int in_child(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    int status = 99;
-    try {
-      status = body();
-    } catch (...) {
-    }
-    _exit(status);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 /// What stands in the file must be the first rows of the run, whole.
@@ -230,19 +201,19 @@ TEST_CASE("one reader follows a live run") {
   const std::string path = dir / "run.h5";
   int ready[2];
   REQUIRE(pipe(ready) == 0);
-  const pid_t child = fork();
-  if (child == 0) {
+  const pid_t child = testing::start_child([&] {
     const auto writer = RunWriter::create(path, example_header());
     for (int i = 0; i < 20000; ++i) {
-      if (i == 100 && write(ready[1], "x", 1) != 1) _exit(1);
+      if (i == 100 && write(ready[1], "x", 1) != 1) return 1;
       writer->append(0, step_row(i));
       if (i % 10 == 9) writer->append(1, epoch_row(i / 10));
       if (i % 9 == 0) writer->flush();
     }
     writer->result("test_accuracy_hard", 0.5);
     writer->close(RunStatus::finished);
-    _exit(0);
-  }
+    return 0;
+  });
+  ::close(ready[1]);  // a child that dies early ends the read below
   char byte;
   REQUIRE(read(ready[0], &byte, 1) == 1);
   const auto reader = RunReader::open(path);
@@ -261,7 +232,6 @@ TEST_CASE("one reader follows a live run") {
   CHECK(reader->results().at("test_accuracy_hard") == 0.5);
   CHECK(reader->status() == 1);
   ::close(ready[0]);
-  ::close(ready[1]);
 }
 
 TEST_CASE("a killed writer leaves whole rows with the right values") {
@@ -270,17 +240,15 @@ TEST_CASE("a killed writer leaves whole rows with the right values") {
   for (int round = 0; round < 20; ++round) {
     RunDirectory dir;
     const std::string path = dir / "run.h5";
-    const pid_t child = fork();
-    if (child == 0) {
+    const pid_t child = testing::start_child([&] {
       write_endlessly(path);
-      _exit(0);
-    }
-    while (!std::filesystem::exists(path)) usleep(200);
+      return 0;
+    });
+    for (int i = 0; i < 100000 && !std::filesystem::exists(path); ++i) usleep(200);
+    REQUIRE(std::filesystem::exists(path));
     usleep(random() % 60000);
     kill(child, SIGKILL);
-    int status = 0;
-    waitpid(child, &status, 0);
-    REQUIRE(WIFSIGNALED(status));
+    REQUIRE(testing::wait_for(child) == -SIGKILL);
     rows_seen += check_prefix(path);
     const auto reader = RunReader::open(path);
     CHECK(reader->status() == 0);
