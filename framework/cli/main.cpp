@@ -1,5 +1,6 @@
 // The program: the command line, and how failures become exit statuses.
 #include <exception>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -96,7 +97,9 @@ void choose_spinning(char** argv) {
   for (const char* variable : {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"})
     if (std::getenv(variable) != nullptr) return;
   setenv("GOMP_SPINCOUNT", "20000", 1);
-  execv("/proc/self/exe", argv);  // on failure the default serves
+  std::error_code failed;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", failed);
+  if (!failed) execv(program.c_str(), argv);  // when that fails, the default serves
 }
 
 int main(int argc, char** argv) {

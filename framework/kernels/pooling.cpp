@@ -1,6 +1,7 @@
 #include "kernels/pooling.h"
 
 #include <algorithm>
+#include <array>
 
 #include <bitwright/core/parallel.h>
 
@@ -22,31 +23,40 @@ void for_each_window(const PoolPlan& p, Body body) {
 
 }  // namespace
 
-void max_pool_forward(const PoolPlan& p, const float* x, float* y, std::uint8_t* winner) {
+void max_pool_forward(const PoolPlan& p, const float* x, float* y) {
   for_each_window(p, [=](std::int64_t corner, std::int64_t at) {
     float* __restrict best = y + at;
-    std::uint8_t* __restrict index = winner + at;
     std::copy_n(x + corner, p.c, best);
-    std::fill_n(index, p.c, std::uint8_t{0});
     for (std::int64_t k = 1; k < p.size * p.size; ++k) {
       const float* __restrict in = x + corner + ((k / p.size) * p.w + k % p.size) * p.c;
-      for (std::int64_t c = 0; c < p.c; ++c) {
-        const bool larger = in[c] > best[c];
-        best[c] = larger ? in[c] : best[c];
-        index[c] = larger ? static_cast<std::uint8_t>(k) : index[c];
-      }
+      for (std::int64_t c = 0; c < p.c; ++c) best[c] = in[c] > best[c] ? in[c] : best[c];
     }
   });
 }
 
-void max_pool_backward(const PoolPlan& p, const float* dy, const std::uint8_t* winner, float* dx) {
+void max_pool_backward(const PoolPlan& p, const float* x, const float* y, const float* dy,
+                       float* dx) {
   parallel_for(p.n, 1, [&](std::int64_t begin, std::int64_t end) {
     std::fill(dx + begin * p.h * p.w * p.c, dx + end * p.h * p.w * p.c, 0.f);
   });
+  // The first element that equals the maximum takes the gradient; nothing is left for the others.
+  constexpr std::int64_t kBlock = 64;
   for_each_window(p, [=](std::int64_t corner, std::int64_t at) {
-    for (std::int64_t k = 0; k < p.size * p.size; ++k) {
-      float* __restrict out = dx + corner + ((k / p.size) * p.w + k % p.size) * p.c;
-      for (std::int64_t c = 0; c < p.c; ++c) out[c] += winner[at + c] == k ? dy[at + c] : 0.f;
+    for (std::int64_t first = 0; first < p.c; first += kBlock) {
+      const std::int64_t channels = std::min(kBlock, p.c - first);
+      std::array<float, kBlock> left;
+      std::copy_n(dy + at + first, channels, left.data());
+      const float* __restrict top = y + at + first;
+      for (std::int64_t k = 0; k < p.size * p.size; ++k) {
+        const std::int64_t pixel = corner + ((k / p.size) * p.w + k % p.size) * p.c + first;
+        const float* __restrict in = x + pixel;
+        float* __restrict out = dx + pixel;
+        for (std::int64_t c = 0; c < channels; ++c) {
+          const float taken = in[c] == top[c] ? left[static_cast<std::size_t>(c)] : 0.f;
+          out[c] += taken;
+          left[static_cast<std::size_t>(c)] -= taken;
+        }
+      }
     }
   });
 }

@@ -12,9 +12,9 @@ struct PoolPlan {
   std::int64_t out_w() const { return (w - size) / stride + 1; }
 };
 
-/// `winner` gets, per output element, the index of the (first) maximum inside its window.
-void max_pool_forward(const PoolPlan& plan, const float* x, float* y, std::uint8_t* winner);
-void max_pool_backward(const PoolPlan& plan, const float* dy, const std::uint8_t* winner,
+void max_pool_forward(const PoolPlan& plan, const float* x, float* y);
+/// The (first) maximum of each window takes its gradient; x and y as in the forward pass.
+void max_pool_backward(const PoolPlan& plan, const float* x, const float* y, const float* dy,
                        float* dx);
 
 }  // namespace bitwright::kernels

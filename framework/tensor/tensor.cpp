@@ -85,20 +85,29 @@ Tensor Tensor::clone() const {
   return t;
 }
 
-// Between plain NCHW and NHWC, element by element; used at the borders only.
+// Between plain NCHW and channels_last: per image a transposition of [c][pixels].
+template <class T>
+static void transpose_images(const T* from, T* to, std::int64_t n, std::int64_t rows,
+                             std::int64_t columns) {
+  for (std::int64_t i = 0; i < n; ++i, from += rows * columns, to += rows * columns)
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
+}
+
 static void convert_layout(const Tensor& from, Tensor& to) {
   const auto n = from.shape()[0], c = from.shape()[1], pixels = from.shape()[2] * from.shape()[3];
+  if (c == 1 || pixels == 1) {  // both layouts are the same bytes
+    std::memcpy(to.data(), from.data(), from.bytes());
+    return;
+  }
   const bool to_last = to.layout() == Layout::channels_last;
-  const std::size_t size = size_of(from.type());
-  const auto* source = static_cast<const std::byte*>(from.data());
-  auto* target = static_cast<std::byte*>(to.data());
-  for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t k = 0; k < c; ++k)
-      for (std::int64_t p = 0; p < pixels; ++p) {
-        const auto plain = static_cast<std::size_t>((i * c + k) * pixels + p) * size;
-        const auto last = static_cast<std::size_t>((i * pixels + p) * c + k) * size;
-        std::memcpy(target + (to_last ? last : plain), source + (to_last ? plain : last), size);
-      }
+  const auto rows = to_last ? c : pixels, columns = to_last ? pixels : c;
+  if (from.type() == DType::u8) {
+    transpose_images(from.u8(), to.u8(), n, rows, columns);
+  } else {  // 32-bit elements, moved as they are
+    transpose_images(static_cast<const std::uint32_t*>(from.data()),
+                     static_cast<std::uint32_t*>(to.data()), n, rows, columns);
+  }
 }
 
 void Tensor::copy_from(const Tensor& source) {

@@ -14,23 +14,21 @@ class MaxPool2d final : public Op {
     require_shape(x.rank() == 4 && in[0].layout == Layout::channels_last, name(), x);
     require(stride_ >= 1, "max_pool2d: stride");
     plan_ = {.n = x[0], .c = x[1], .h = x[2], .w = x[3], .size = size_, .stride = stride_};
-    require_shape(size_ >= 1 && size_ <= 15 && x[2] >= size_ && x[3] >= size_, name(), x);
+    require_shape(size_ >= 1 && x[2] >= size_ && x[3] >= size_, name(), x);
     const Shape y{x[0], x[1], plan_.out_h(), plan_.out_w()};
-    winner_ = Tensor::empty({y, DType::u8, Layout::channels_last});
     return {{y, DType::f32, Layout::channels_last}};
   }
   void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
-    kernels::max_pool_forward(plan_, in[0].f32(), out[0].f32(), winner_.u8());
+    kernels::max_pool_forward(plan_, in[0].f32(), out[0].f32());
   }
   void backward(const BackwardArgs& a) override {
-    kernels::max_pool_backward(plan_, a.output_gradients[0].f32(), winner_.u8(),
-                               a.input_gradients[0].f32());
+    kernels::max_pool_backward(plan_, a.inputs[0].f32(), a.outputs[0].f32(),
+                               a.output_gradients[0].f32(), a.input_gradients[0].f32());
   }
 
  private:
   std::int64_t size_, stride_;
   kernels::PoolPlan plan_;
-  Tensor winner_;
 };
 
 }  // namespace
