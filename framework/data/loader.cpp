@@ -33,10 +33,11 @@ class Gather {
     const std::uint32_t index = indices_[static_cast<std::size_t>(i)];
     const std::uint8_t* from = images_.image(index);
     float* to = batch.images.data() + slot * images_.image_size();
-    const std::int64_t channels = images_.channels;
-    for (std::int64_t p = 0; p < images_.image_size(); p += channels)
-      for (std::int64_t c = 0; c < channels; ++c)
-        to[p + c] = table_[static_cast<std::size_t>(c * 256 + from[p + c])];
+    const std::int64_t channels = images_.channels, size = images_.image_size();
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const float* const table = table_.data() + c * 256;
+      for (std::int64_t p = c; p < size; p += channels) to[p] = table[from[p]];
+    }
     batch.labels[static_cast<std::size_t>(slot)] = images_.labels[index];
   }
 

@@ -2,6 +2,8 @@
 #include <bitwright/core/registry.h>
 #include <bitwright/nn/network.h>
 
+#include "nn/networks.h"
+
 namespace bitwright {
 namespace {
 
@@ -33,7 +35,7 @@ std::unique_ptr<Network> lenet5(const Settings& s, const InputSpec& input) {
 
 }  // namespace
 
-void register_networks(Registries& registries) {
+void register_lenet(Registries& registries) {
   registries.networks.add({"lenet300", "784-300-100-10 perceptron with batch normalisation",
                            "arXiv:1812.04353, section 5", lenet_options()},
                           lenet300);

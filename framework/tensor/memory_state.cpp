@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <set>
@@ -114,6 +115,46 @@ void MemoryState::load(const VisitState& visit) const {
   MemoryLoader loader(*this);
   visit(loader);
   require(loader.taken() == values_.size(), "not all saved state was loaded");
+}
+
+static std::vector<std::string> split_path(const std::string& path) {
+  std::vector<std::string> parts(1);
+  for (const char c : path) {
+    if (c == '/') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+static void visit_value(StateVisitor& visitor, std::string_view name, Tensor& v) {
+  visitor.tensor(name, v);
+}
+static void visit_value(StateVisitor& visitor, std::string_view name, std::int64_t& v) {
+  visitor.integer(name, v);
+}
+static void visit_value(StateVisitor& visitor, std::string_view name, double& v) {
+  visitor.real(name, v);
+}
+static void visit_value(StateVisitor& visitor, std::string_view name, std::string& v) {
+  visitor.text(name, v);
+}
+
+void MemoryState::visit(StateVisitor& visitor) {
+  std::vector<std::string> open;  // scopes
+  for (auto& [path, value] : values_) {
+    const auto parts = split_path(path);
+    const std::size_t scopes = parts.size() - 1;
+    std::size_t common = 0;
+    while (common < std::min(open.size(), scopes) && open[common] == parts[common]) ++common;
+    for (; open.size() > common; open.pop_back()) visitor.leave();
+    for (; open.size() < scopes; open.push_back(parts[open.size()]))
+      visitor.enter(parts[open.size()]);
+    std::visit([&](auto& v) { visit_value(visitor, parts.back(), v); }, value);
+  }
+  for (; !open.empty(); open.pop_back()) visitor.leave();
 }
 
 std::string MemoryState::first_difference(const MemoryState& other) const {

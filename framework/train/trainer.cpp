@@ -21,7 +21,7 @@ Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
       options_(options),
       training_step_(network, methods, loader.shape()) {
   optimizer_.attach(methods_.optimized());
-  best_.take([this](StateVisitor& v) { visit_network(v); });  // fixes names and shapes
+  best_.save([this](StateVisitor& v) { visit_network(v); });  // fixes names and shapes
 }
 
 bool Trainer::run(TrainingObserver& observer) {
@@ -75,7 +75,7 @@ EvaluationRecord Trainer::evaluate() {
   if (record.hard.accuracy > best_accuracy_) {
     best_accuracy_ = record.hard.accuracy;
     best_step_ = step_;
-    best_.take([this](StateVisitor& v) { visit_network(v); });
+    best_.save([this](StateVisitor& v) { visit_network(v); });
   }
   return record;
 }
@@ -94,7 +94,7 @@ EpochRecord Trainer::close_epoch(const Evaluation& hard) {
 }
 
 void Trainer::restore_selected() {
-  best_.restore([this](StateVisitor& v) { visit_network(v); });
+  best_.load([this](StateVisitor& v) { visit_network(v); });
 }
 
 // What a network needs to be evaluated again: weights, statistics, and the methods' state.

@@ -9,10 +9,10 @@
 
 #include <bitwright/data/loader.h>
 #include <bitwright/optim/optimizer.h>
+#include <bitwright/tensor/memory_state.h>
 
 #include "train/evaluator.h"
 #include "train/method_stack.h"
-#include "train/snapshot.h"
 #include "train/training_step.h"
 
 namespace bitwright {
@@ -96,7 +96,7 @@ class Trainer {
   std::int64_t epoch_correct_ = 0, epoch_images_ = 0;
   std::int64_t best_step_ = 0;
   double best_accuracy_ = -1;
-  Snapshot best_;
+  MemoryState best_;
 };
 
 }  // namespace bitwright

@@ -4,8 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <bitwright/tensor/memory_state.h>
+
 #include "method_fixture.h"
-#include "train/snapshot.h"
 
 namespace bitwright {
 void register_binary_connect(Registries& registries);
@@ -77,16 +78,16 @@ TEST_CASE("metrics count signs and flips, and their state returns") {
   Tensor x = weight->latents()[0];
   x.copy_from(Tensor::from({0.5f, -0.5f, -0.5f}, {3}));
   method->measure();
-  Snapshot snapshot;
+  MemoryState snapshot;
   const auto visit = [&](StateVisitor& visitor) { method->visit(visitor); };
-  snapshot.take(visit);
+  snapshot.save(visit);
   x.f32()[1] = 0.1f;
   auto values = method->measure();
   REQUIRE(values.size() == method->metrics().size());
   CHECK(values[0] == doctest::Approx(2 / 3.0));
   CHECK(values[1] == 1);
   CHECK(method->measure()[1] == 0);
-  snapshot.restore(visit);
+  snapshot.load(visit);
   CHECK(method->measure()[1] == 1);
 }
 

@@ -5,9 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include <bitwright/tensor/memory_state.h>
+
 #include "../prox.h"
 #include "method_fixture.h"
-#include "train/snapshot.h"
 
 namespace bitwright {
 void register_prox_quant(Registries& registries);
@@ -119,12 +120,12 @@ TEST_CASE("the frozen state returns from a snapshot") {
   const Parameter& p = network->parameters()[0];
   auto weight = method->transform(p);
   const auto visit = [&](StateVisitor& visitor) { method->visit(visitor); };
-  Snapshot learning, frozen;
-  learning.take(visit);
+  MemoryState learning, frozen;
+  learning.save(visit);
   method->after_epoch({9, 0, 0.01});
-  frozen.take(visit);
-  learning.restore(visit);
+  frozen.save(visit);
+  learning.load(visit);
   CHECK_FALSE(method->frozen(p));
-  frozen.restore(visit);
+  frozen.load(visit);
   CHECK(method->frozen(p));
 }

@@ -8,10 +8,10 @@
 
 #include <bitwright/core/rng.h>
 #include <bitwright/experiment/builtin.h>
+#include <bitwright/tensor/memory_state.h>
 
 #include "../projection.h"
 #include "method_fixture.h"
-#include "train/snapshot.h"
 
 namespace bitwright {
 void register_proximal_mean_field(Registries& registries);
@@ -249,9 +249,9 @@ TEST_CASE("metrics: names match values, flips count, state returns") {
   CHECK(first[3] == 0);
   CHECK(first[4] + first[5] == 23);
 
-  Snapshot snapshot;
+  MemoryState snapshot;
   const auto visit = [&](StateVisitor& visitor) { method->visit(visitor); };
-  snapshot.take(visit);
+  snapshot.save(visit);
   Tensor v = weights[1]->latents()[0];
   for (std::int64_t j = 0; j < 3; ++j) std::swap(v.f32()[j], v.f32()[3 + j]);
   method->after_step({0, 0, 0.001});
@@ -259,7 +259,7 @@ TEST_CASE("metrics: names match values, flips count, state returns") {
   CHECK(second[0] == doctest::Approx(1.2));
   CHECK(second[3] == 3);  // the three biases changed sides
   CHECK(method->measure()[3] == 0);
-  snapshot.restore(visit);
+  snapshot.load(visit);
   const auto third = method->measure();
   CHECK(third[0] == 1);
   CHECK(third[3] == 3);  // against the labels of the snapshot

@@ -25,6 +25,10 @@ class MemoryState {
   /// saved state; anything else is a bug (std::logic_error).
   void load(const VisitState& visit) const;
 
+  /// Visits the kept copies themselves, so that a snapshot can travel inside a checkpoint. A
+  /// loading visitor overwrites them; names and shapes are those of the last save.
+  void visit(StateVisitor& visitor);
+
   bool empty() const { return values_.empty(); }
   /// Bit for bit, NaN and the sign of zero included.
   bool operator==(const MemoryState& other) const { return first_difference(other).empty(); }

@@ -1,0 +1,10 @@
+#pragma once
+
+namespace bitwright {
+
+struct Registries;
+void register_networks(Registries& registries);  ///< all of the below
+void register_lenet(Registries& registries);
+void register_mlp(Registries& registries);
+
+}  // namespace bitwright

@@ -1,0 +1,10 @@
+#include "nn/networks.h"
+
+namespace bitwright {
+
+void register_networks(Registries& registries) {
+  register_lenet(registries);
+  register_mlp(registries);
+}
+
+}  // namespace bitwright
