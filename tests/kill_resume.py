@@ -241,6 +241,7 @@ def stop_and_resume(experiment, reference, out, number, status, step):
     code = process.wait(experiment.limit)
     experiment.log.close()
     need(code == status, f"exit status {code} instead of {status} after signal {number}")
+    experiment.finish(out, "--show-finished", expect=2)  # stopped is not finished
     folder = run_folder(out)
     with h5py.File(os.path.join(folder, "run.h5"), "r"):
         pass  # closed properly: opens without swmr
@@ -273,10 +274,13 @@ def untouched_cases(experiment, reference_out, reference, change, scratch):
     out, error = experiment.finish(reference_out, "--resume")
     need("finished" in (out + error).lower(), f"--resume of a finished run says: {out}{error}")
     print("existing directory: refused; finished run: said so", flush=True)
+    again, _ = experiment.finish(reference_out, "--show-finished")
+    need(out == again and "run.h5" in out, f"--show-finished prints another table: {again}")
     if change:
         key = change.split("=")[0]
         _, error = experiment.finish(reference_out, change, "--resume", expect=2)
         need(key.split(".")[-1] in error, f"a changed {key}: the message does not name it: {error}")
+        experiment.finish(reference_out, change, "--show-finished", expect=2)
         print(f"changed configuration: refused, names {key}", flush=True)
     need(listing(reference) == before, "a finished run was touched")
 

@@ -11,7 +11,8 @@ namespace bitwright {
 struct RunArguments {
   std::vector<std::string> words;  ///< files, and overrides "key=value"
   std::string out = "runs";
-  bool resume = false, overwrite = false, quiet = false, json = false;
+  bool resume = false, overwrite = false, show_finished = false;
+  bool quiet = false, json = false;
   std::vector<std::string> command_line;
 };
 

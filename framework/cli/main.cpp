@@ -40,6 +40,8 @@ void declare(CLI::App& app, Commands& c) {
       run->add_flag("--resume", c.run.resume, "continue from the last checkpoint");
   run->add_flag("--overwrite", c.run.overwrite, "remove an earlier run and start anew")
       ->excludes(resume);
+  run->add_flag("--show-finished", c.run.show_finished,
+                "print the results of a run that is finished already");
   run->add_flag("--quiet", c.run.quiet, "no progress, only the path of the run file");
   run->add_flag("--json", c.run.json, "results as one JSON object");
 

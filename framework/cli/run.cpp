@@ -33,6 +33,7 @@ int run(const Registries& registries, const RunArguments& arguments) {
     request.existing = arguments.resume      ? RunRequest::Existing::resume
                        : arguments.overwrite ? RunRequest::Existing::overwrite
                                              : RunRequest::Existing::refuse;
+    request.show_finished = arguments.show_finished;
     request.quiet = arguments.quiet;
     request.json = arguments.json;
     request.command_line = arguments.command_line;

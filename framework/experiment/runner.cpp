@@ -315,12 +315,14 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
                                            request.config.text("experiment"),
                                            request.config.integer("seed")));
   const bool resume = request.existing == RunRequest::Existing::resume;
-  if (directory.exists() && request.existing == RunRequest::Existing::refuse)
+  const bool show = request.show_finished && request.existing == RunRequest::Existing::refuse &&
+                    directory.finished();
+  if (directory.exists() && request.existing == RunRequest::Existing::refuse && !show)
     refuse_existing(directory);
-  if (resume) refuse_changes(directory, request.config_text);
+  if (resume || show) refuse_changes(directory, request.config_text);
   directory.create();
   const RunLock lock(directory.path());
-  if (resume && directory.finished()) {
+  if (show || (resume && directory.finished())) {
     if (!request.quiet) fmt::print(stderr, "{} is finished already\n", directory.path());
     print_results(request, RunReader::open(directory.run_file())->results(), directory.run_file());
     return 0;

@@ -14,6 +14,7 @@ struct RunRequest {
   std::string out = "runs";
   /// What to do about a run that is already there.
   enum class Existing { refuse, resume, overwrite } existing = Existing::refuse;
+  bool show_finished = false;  ///< instead of refusing a finished run, print its results
   bool quiet = false;
   bool json = false;  ///< results as one JSON object instead of a table
   std::vector<std::string> command_line;
