@@ -39,6 +39,7 @@ void RunLog::on_step(const StepRecord& r) {
   }
   shown_.loss = shown_.stage_step == 0 ? r.train_loss : 0.98 * shown_.loss + 0.02 * r.train_loss;
   shown_.stage_step = r.step;
+  shown_.epoch = r.step / plan_.steps_per_epoch;
   shown_.run_step = run_step;
 }
 
@@ -62,7 +63,6 @@ void RunLog::on_epoch(const EpochRecord& r) {
                        r.soft.accuracy,
                        r.hard.accuracy};
   writer_.append(RunPlan::kEpoch, row);
-  shown_.epoch = r.epoch;
 }
 
 bool RunLog::on_step_complete(std::int64_t steps_done) {

@@ -7,6 +7,7 @@ namespace bitwright {
 RunPlan plan_run(const Registries& registries, const Settings& config,
                  std::int64_t steps_per_epoch) {
   RunPlan plan;
+  plan.steps_per_epoch = steps_per_epoch;
   std::int64_t epochs = 0;
   for (const Settings& stage : config.sections("stages")) {
     const std::int64_t steps = stage.integer("steps");

@@ -22,6 +22,7 @@ struct RunPlan {
   std::vector<StagePlan> stages;
   std::vector<MetricDeclaration> method_metrics;  ///< union over the stages
   std::int64_t steps = 0;                         ///< of the whole run
+  std::int64_t steps_per_epoch = 1;
 
   // Indices into tables().
   static constexpr std::size_t kStep = 0, kEpoch = 1, kEvaluation = 2;

@@ -1,0 +1,190 @@
+// Whole runs of the program on a small experiment: what they leave behind, that they repeat bit for
+// bit, and how they fail.
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <bitwright/results/checkpoint.h>
+#include <bitwright/results/run_file.h>
+#include <bitwright/tensor/tensor.h>
+
+#include "run_directory.h"
+
+using namespace bitwright;
+using testing::RunDirectory;
+
+namespace {
+
+const std::string kExperiment = R"(
+experiment: small
+threads: 1
+data: {name: glyphs, train_images: 1500, test_images: 300, split: {validation: 300}, batch: 50}
+network: {name: lenet300}
+stages:
+  - name: float
+    steps: 30
+    optimizer: {name: adam, learning_rate: 0.001}
+  - name: quantize
+    steps: 60
+    methods:
+      - {name: proximal_mean_field, jacobian: eye_double, beta_rate: 1.3, beta_interval: 2}
+    optimizer: {name: adam, learning_rate: 0.001}
+    schedule: {name: step, interval: 40, factor: 0.5}
+evaluation: {every: 10, batch: 100}
+checkpoint: {every: 20, keep: 2}
+)";
+
+struct Outcome {
+  int status = 0;
+  std::string out, err;
+  std::size_t error_lines() const {
+    return static_cast<std::size_t>(std::count(err.begin(), err.end(), '\n'));
+  }
+};
+
+Outcome bitwright_run(const RunDirectory& dir, const std::string& words) {
+  testing::write_bytes(dir / "small.yaml", kExperiment);
+  const std::string command = "env -u BITWRIGHT_DATA " BITWRIGHT_PROGRAM " run " +
+                              (dir / "small.yaml") + " --out " + (dir / "runs") + " " + words +
+                              " >" + (dir / "out") + " 2>" + (dir / "err") + " </dev/null";
+  const int status = std::system(command.c_str());
+  return {WEXITSTATUS(status), testing::read_bytes(dir / "out"), testing::read_bytes(dir / "err")};
+}
+
+// Reads the tensors of one scope of a checkpoint into given ones.
+Tensor deployed(const std::string& checkpoint, const std::string& name, const Shape& shape) {
+  Tensor tensor = Tensor::empty(shape);
+  Checkpoint::open(checkpoint).load_scope("deployed", [&](StateVisitor& v) {
+    Tensor others;
+    for (const auto& [parameter, extent] :
+         std::vector<std::pair<std::string, Shape>>{{"fc1.weight", {300, 784}},
+                                                    {"fc1.bias", {300}},
+                                                    {"fc2.weight", {100, 300}},
+                                                    {"fc2.bias", {100}},
+                                                    {"fc3.weight", {10, 100}},
+                                                    {"fc3.bias", {10}}}) {
+      others = Tensor::empty(extent);
+      v.tensor(parameter, parameter == name ? tensor : others);
+    }
+  });
+  return tensor;
+}
+
+}  // namespace
+
+TEST_CASE("a run leaves a readable run file, its configuration, and weights from the label set") {
+  const RunDirectory dir;
+  const Outcome outcome = bitwright_run(dir, "");
+  INFO(outcome.err);
+  REQUIRE(outcome.status == 0);
+  const std::string run = dir / "runs/small/seed-1/";
+  CHECK(outcome.out.find("quantized, hard") != std::string::npos);
+  CHECK(outcome.out.find(run + "run.h5") != std::string::npos);
+
+  const auto reader = RunReader::open(run + "run.h5");
+  CHECK(reader->status() == 1);
+  const TableData steps = reader->table("/metrics/step");
+  REQUIRE(steps.rows() == 90);
+  for (std::size_t i = 0; i < steps.rows(); ++i) {
+    CHECK(steps.values[i * 4] == static_cast<double>(i + 1));
+    CHECK(steps.values[i * 4 + 1] == (i < 30 ? 0 : 1));
+  }
+  CHECK(reader->table("/metrics/epoch").rows() == 3);  // 24 batches an epoch: 24, then 24 and 48
+  const auto results = reader->results();
+  for (const char* name : {"float", "soft", "hard"}) {
+    const double accuracy = results.at(std::string("test_accuracy_") + name);
+    CHECK(accuracy > 0);
+    CHECK(accuracy <= 1);
+  }
+  CHECK(results.at("bits_per_weight") == 1);
+  CHECK(results.at("size_hard") == doctest::Approx(266610 / 8.0));
+
+  for (const auto& [name, shape] :
+       std::vector<std::pair<std::string, Shape>>{{"fc1.weight", {300, 784}}, {"fc3.bias", {10}}}) {
+    const Tensor weight = deployed(run + "checkpoint-final.h5", name, shape);
+    for (const float w : weight.values()) REQUIRE((w == -1.f || w == 1.f));
+  }
+  CHECK(list_checkpoints(run).size() == 2);
+}
+
+TEST_CASE("the same seed gives the same bits in two fresh directories, another seed does not") {
+  const RunDirectory first, second;
+  REQUIRE(bitwright_run(first, "--quiet").status == 0);
+  REQUIRE(bitwright_run(second, "--quiet").status == 0);
+  for (const char* name : {"checkpoint-final.h5", "checkpoint-00000090.h5"}) {
+    const std::string path = std::string("runs/small/seed-1/") + name;
+    CHECK(testing::read_bytes(first / path).size() > 1000000);
+    CHECK(testing::read_bytes(first / path) == testing::read_bytes(second / path));
+  }
+  for (const char* table : {"/metrics/step", "/metrics/epoch", "/metrics/evaluation"}) {
+    const auto values = [&](const RunDirectory& dir) {
+      return RunReader::open(dir / "runs/small/seed-1/run.h5")->table(table).values;
+    };
+    const auto a = values(first), b = values(second);
+    REQUIRE(a.size() == b.size());
+    CHECK(std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+  }
+  REQUIRE(bitwright_run(second, "--quiet seed=2").status == 0);
+  CHECK(testing::read_bytes(first / "runs/small/seed-1/checkpoint-00000090.h5") !=
+        testing::read_bytes(second / "runs/small/seed-2/checkpoint-00000090.h5"));
+}
+
+TEST_CASE("failures: one line, the documented status, nothing lost") {
+  const RunDirectory dir;
+  SUBCASE("a loss that is not finite") {
+    const Outcome o = bitwright_run(dir,
+                                    "--quiet 'network={name: mlp, batch_norm: false}' "
+                                    "'stages.float.optimizer={name: sgd, learning_rate: 1e+38}'");
+    CHECK(o.status == 4);
+    CHECK(o.error_lines() == 1);
+    CHECK(o.err.find("error: the loss is") != std::string::npos);
+    CHECK(RunReader::open(dir / "runs/small/seed-1/run.h5")->status() == 3);
+  }
+  SUBCASE("no data folder") {
+    const Outcome o = bitwright_run(dir, "--quiet 'data={name: mnist}'");
+    CHECK(o.status == 3);
+    CHECK(o.error_lines() == 1);
+    CHECK(o.err.find("BITWRIGHT_DATA") != std::string::npos);
+  }
+  SUBCASE("a data folder that is empty") {
+    std::filesystem::create_directory(dir / "empty");
+    const Outcome o =
+        bitwright_run(dir, "--quiet 'data={name: mnist, root: " + (dir / "empty") + "}'");
+    CHECK(o.status == 3);
+    CHECK(o.error_lines() == 1);
+    CHECK(o.err.find("train-images-idx3-ubyte") != std::string::npos);
+  }
+  SUBCASE("an output folder that cannot be made") {
+    testing::write_bytes(dir / "runs", "a file");
+    const Outcome o = bitwright_run(dir, "--quiet");
+    CHECK(o.status == 5);
+    CHECK(o.error_lines() == 1);
+    CHECK(testing::read_bytes(dir / "runs") == "a file");
+  }
+  SUBCASE("more validation images than there are") {
+    const Outcome o = bitwright_run(dir, "--quiet data.split.validation=1500");
+    CHECK(o.status == 2);
+    CHECK(o.error_lines() == 1);
+  }
+  SUBCASE("a directory that holds a run") {
+    REQUIRE(bitwright_run(dir, "--quiet").status == 0);
+    const std::string before = testing::read_bytes(dir / "runs/small/seed-1/run.h5");
+    const Outcome again = bitwright_run(dir, "--quiet");
+    CHECK(again.status == 2);
+    CHECK(again.error_lines() == 1);
+    for (const char* word : {"--resume", "--overwrite", "--out", "finished"})
+      CHECK(again.err.find(word) != std::string::npos);
+    const Outcome changed =
+        bitwright_run(dir, "--quiet --resume stages.quantize.optimizer.learning_rate=0.002");
+    CHECK(changed.status == 2);
+    CHECK(changed.err.find("stages.1.optimizer.learning_rate") != std::string::npos);
+    CHECK(bitwright_run(dir, "--quiet --resume").status == 0);
+    CHECK(testing::read_bytes(dir / "runs/small/seed-1/run.h5") == before);
+  }
+}
