@@ -76,7 +76,13 @@ static bool changes_numbers(const std::string& key) {
 
 std::vector<std::string> differing_keys(const std::string& before, const std::string& after) {
   std::map<std::string, std::string> old_leaves, new_leaves;
-  flatten(YAML::Load(before), "", old_leaves);
+  try {
+    flatten(YAML::Load(before), "", old_leaves);
+  } catch (const YAML::Exception& e) {
+    throw storage_error("config.yaml", "the run's record of its configuration is no YAML: " + e.msg,
+                        "the file as the run wrote it",
+                        "restore it, or start anew with --overwrite");
+  }
   flatten(YAML::Load(after), "", new_leaves);
   std::set<std::string> keys;
   for (const auto& [key, value] : old_leaves)

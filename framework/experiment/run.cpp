@@ -1,0 +1,189 @@
+#include "experiment/run.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "experiment/provenance.h"
+
+namespace bitwright {
+
+using Clock = std::chrono::steady_clock;
+
+Run::Run(const Registries& registries, const RunRequest& request, RunDirectory directory,
+         int threads)
+    : registries_(registries),
+      request_(request),
+      config_(request.config),
+      directory_(std::move(directory)),
+      threads_(threads),
+      data_(load_data(registries, config_)),
+      network_(build_network(registries, config_, data_.dataset->input())),
+      plan_(plan_run(registries, config_,
+                     static_cast<std::int64_t>(data_.split.train.size()) /
+                         config_.section("data").integer("batch"))),
+      progress_(request.quiet) {
+  for (const ResultSlot& slot : RunPlan::results()) results_[slot.name] = NAN;
+}
+
+void Run::open_run_file(const Carried& carried) {
+  RunHeader header;
+  header.experiment = config_.text("experiment");
+  header.config = request_.config_text;
+  header.seed = config_.integer("seed");
+  header.provenance = gather_provenance(request_.command_line, threads_);
+  for (const auto& [source, hash] : data_.dataset->hashes())
+    header.provenance["data." + source] = hash;
+  header.tables = plan_.tables();
+  header.results = RunPlan::results();
+  writer_ = RunWriter::create(directory_.run_file(), header, carried);
+
+  const Settings& log = config_.section("log");
+  log_ = std::make_unique<RunLog>(
+      *writer_, progress_, plan_,
+      RunLogOptions{.log_every = log.integer("every"),
+                    .flush_every = log.real("flush"),
+                    .checkpoint_every = config_.section("checkpoint").integer("every")},
+      [this](std::int64_t run_step) { save(run_step); });
+}
+
+void Run::resume(const Checkpoint& checkpoint) {
+  checkpoint.load_scope("position", [this](StateVisitor& v) { v.integer("stage", stage_index_); });
+  stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
+                                   data_, *network_);
+  checkpoint.load([this](StateVisitor& v) { visit(v); });
+  const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
+                            stage_->trainer->steps_done();
+  open_run_file(carried_until(*RunReader::open(directory_.run_file()), step));
+  writer_->event({step, "resumed", fmt::format("resumed at step {}", step)});
+  progress_.say(fmt::format("resumed at step {} of {}", step, plan_.steps));
+}
+
+void Run::train() {
+  if (!writer_) {
+    open_run_file({});
+    writer_->event({0, "started", "started"});
+  }
+  writer_->flush();
+  try {
+    for (; stage_index_ < static_cast<std::int64_t>(plan_.stages.size()); ++stage_index_) {
+      run_stage();
+      if (stopped_) break;
+      finish_stage();
+    }
+  } catch (const Diverged& diverged) {
+    const std::int64_t step =
+        plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before + diverged.step;
+    writer_->event({step, "diverged", diverged.what()});
+    writer_->close(RunStatus::failed);
+    throw Error(ExitStatus::diverged, Place{directory_.run_file()}, diverged.what(),
+                "a finite loss", "lower the learning rate; the last checkpoint is kept");
+  }
+  if (!stopped_) save_final();
+  writer_->wallclock("training", training_seconds_);
+  writer_->wallclock("total", std::chrono::duration<double>(Clock::now() - start_).count());
+  writer_->close(stopped_ ? RunStatus::stopped : RunStatus::finished);
+}
+
+void Run::run_stage() {
+  if (!stage_)
+    stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
+                                     data_, *network_);
+  log_->begin_stage(static_cast<std::size_t>(stage_index_), stage_->methods->metrics());
+  const auto began = Clock::now();
+  stopped_ = !stage_->trainer->run(*log_);
+  training_seconds_ += std::chrono::duration<double>(Clock::now() - began).count();
+  if (stopped_) {
+    const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
+                              stage_->trainer->steps_done();
+    writer_->event({step, "stopped", fmt::format("stopped by a signal at step {}, saved", step)});
+    progress_.say(fmt::format("stopped at step {}; state saved in {}; continue with --resume", step,
+                              directory_.path()));
+  }
+}
+
+// Only now, with training over, are the test images looked at: on the last weights, then on those
+// that validation selected, which are also what the next stage starts from.
+void Run::finish_stage() {
+  test("_last");
+  const std::string kind = stage_->quantizes ? "hard" : "float";
+  results_["selected_step_" + kind] = static_cast<double>(stage_->trainer->selected_step());
+  results_["val_accuracy_" + kind] = stage_->trainer->selected_accuracy();
+  stage_->trainer->restore_selected();
+  test("");
+  record_size();
+  for (const auto& [name, value] : results_) writer_->result(name, value);
+  stage_->methods->hand_over();
+  const bool last = stage_index_ + 1 == static_cast<std::int64_t>(plan_.stages.size());
+  if (!last) stage_.reset();
+}
+
+void Run::test(const std::string& suffix) {
+  Evaluator evaluator(
+      *network_, *stage_->methods,
+      std::make_unique<EvaluationLoader>(data_.test, config_.section("evaluation").integer("batch"),
+                                         data_.normalization));
+  if (stage_->quantizes) {
+    results_["test_accuracy_soft" + suffix] = evaluator.run(Deployment::soft).accuracy;
+    results_["test_accuracy_hard" + suffix] = evaluator.run(Deployment::hard).accuracy;
+  } else {
+    results_["test_accuracy_float" + suffix] = evaluator.run(Deployment::hard).accuracy;
+  }
+}
+
+void Run::record_size() {
+  double bits = 0;
+  for (const Parameter& p : network_->parameters())
+    bits += stage_->methods->bits(p) * static_cast<double>(p.value.numel());
+  const double elements = static_cast<double>(network_->parameter_count());
+  results_["parameters"] = elements;
+  results_["bits_per_weight"] = bits / elements;
+  results_["size_float"] = 4 * elements;
+  results_["size_hard"] = bits / 8;
+}
+
+void Run::visit(StateVisitor& visitor) {
+  {
+    const StateScope scope(visitor, "position");
+    visitor.integer("stage", stage_index_);
+  }
+  {
+    const StateScope scope(visitor, "results");
+    for (auto& [name, value] : results_) visitor.real(name, value);
+  }
+  const StateScope scope(visitor, "stage");
+  stage_->trainer->visit(visitor);
+}
+
+void Run::save(std::int64_t run_step) {
+  save_checkpoint(directory_.path() + "/" + checkpoint_name(run_step),
+                  [this](StateVisitor& v) { visit(v); });
+  prune_checkpoints(directory_.path(),
+                    static_cast<int>(config_.section("checkpoint").integer("keep")));
+}
+
+// The selected network: its weights as they would be deployed, and the state they come from.
+void Run::save_final() {
+  save_checkpoint(directory_.final_checkpoint(), [this](StateVisitor& v) {
+    {
+      const StateScope scope(v, "results");
+      for (auto& [name, value] : results_) v.real(name, value);
+    }
+    {
+      const StateScope scope(v, "deployed");
+      for (const Parameter& p : network_->parameters()) {
+        Tensor hard = Tensor::empty(p.value.shape());
+        stage_->methods->write_deployed(p, Deployment::hard, hard);
+        v.tensor(p.name, hard);
+      }
+    }
+    {
+      const StateScope scope(v, "network");
+      network_->visit(v);
+    }
+    const StateScope scope(v, "methods");
+    stage_->methods->visit(v);
+  });
+}
+
+}  // namespace bitwright

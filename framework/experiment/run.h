@@ -1,0 +1,63 @@
+#pragma once
+// One run, from loaded data to tested weights.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <bitwright/results/checkpoint.h>
+#include <bitwright/results/run_file.h>
+
+#include "experiment/assembly.h"
+#include "experiment/progress.h"
+#include "experiment/run_directory.h"
+#include "experiment/run_log.h"
+#include "experiment/run_plan.h"
+#include "experiment/runner.h"
+
+namespace bitwright {
+
+/// One run from its configuration to its table: the stages in order, each trained, selected and
+/// tested, with everything that is needed to continue after a kill.
+class Run {
+ public:
+  Run(const Registries& registries, const RunRequest& request, RunDirectory directory, int threads);
+
+  /// Continues from a checkpoint instead of from the beginning.
+  void resume(const Checkpoint& checkpoint);
+  void train();  ///< throws an Error when training diverged
+  bool stopped() const { return stopped_; }
+  const std::map<std::string, double>& results() const { return results_; }
+
+ private:
+  void open_run_file(const Carried& carried);
+  void run_stage();
+  void finish_stage();
+  void test(const std::string& suffix);
+  void record_size();
+  void save(std::int64_t run_step);
+  void save_final();
+  void visit(StateVisitor& visitor);
+
+  const Registries& registries_;
+  const RunRequest& request_;
+  const Settings& config_;
+  const RunDirectory directory_;
+  const int threads_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  ExperimentData data_;
+  std::unique_ptr<Network> network_;
+  RunPlan plan_;
+  Progress progress_;
+  std::unique_ptr<RunWriter> writer_;
+  std::unique_ptr<RunLog> log_;
+  std::unique_ptr<Stage> stage_;
+  std::int64_t stage_index_ = 0;
+  std::map<std::string, double> results_;
+  double training_seconds_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace bitwright
