@@ -14,6 +14,7 @@ int check(const Registries& registries, const std::vector<std::string>& words) {
     const Settings config = load_config(file, split.overrides, options, registries);
     check_experiment(config);
     dry_build(registries, config);
+    if (split.files.size() > 1) fmt::print("---\n");  // a YAML document each
     fmt::print("{}", emit_config(config, options, registries, true));
   }
   return 0;

@@ -39,7 +39,7 @@ int describe(const Registries& registries, const std::string& name) {
   throw config_error(Place{"command line"}, fmt::format("nothing is called '{}'", name),
                      near.empty() ? "a name that 'bitwright list' prints"
                                   : fmt::format("did you mean '{}'?", near),
-                     "see bitwright list methods, networks, datasets, optimizers, schedules");
+                     fmt::format("see bitwright list {}", fmt::join(Registries::kinds(), "|")));
 }
 
 }  // namespace bitwright

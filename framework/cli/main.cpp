@@ -1,4 +1,5 @@
 // The program: the command line, and how failures become exit statuses.
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 
@@ -33,8 +34,7 @@ void declare(CLI::App& app, Commands& c) {
       "143 stopped by a signal after saving.");
 
   CLI::App* const run = app.add_subcommand("run", "Train experiments and write their run files");
-  run->add_option("words", c.run.words, "FILE.yaml ... and overrides key.sub=value ...")
-      ->required();
+  run->add_option("FILE", c.run.words, "FILE.yaml ... and overrides key.sub=value ...")->required();
   run->add_option("--out", c.run.out, "output folder (runs)");
   CLI::Option* const resume =
       run->add_flag("--resume", c.run.resume, "continue from the last checkpoint");
@@ -46,20 +46,20 @@ void declare(CLI::App& app, Commands& c) {
   run->add_flag("--json", c.run.json, "results as one JSON object");
 
   app.add_subcommand("check", "Validate experiment files and print what they resolve to")
-      ->add_option("words", c.check_words, "FILE.yaml ... and overrides key.sub=value ...")
+      ->add_option("FILE", c.check_words, "FILE.yaml ... and overrides key.sub=value ...")
       ->required();
 
   CLI::App* const list = app.add_subcommand("list", "List components");
-  list->add_option("kind", c.kind, fmt::format("{}", fmt::join(Registries::kinds(), ", ")))
+  list->add_option("KIND", c.kind, fmt::format("{}", fmt::join(Registries::kinds(), ", ")))
       ->required();
   list->add_flag("--json", c.json, "an array of objects");
 
   app.add_subcommand("describe", "Options of a component")
-      ->add_option("name", c.component, "a name that 'list' prints")
+      ->add_option("NAME", c.component, "a name that 'list' prints")
       ->required();
 
   CLI::App* const show = app.add_subcommand("show", "What is in a run");
-  show->add_option("run", c.run_path, "run directory or its run.h5")->required();
+  show->add_option("RUN", c.run_path, "run directory or its run.h5")->required();
   show->add_flag("--json", c.json, "one JSON object");
 }
 
@@ -73,23 +73,48 @@ int dispatch(const CLI::App& app, const Commands& c) {
   return show(c.run_path, c.json);
 }
 
-// A wrong word on the command line, with the nearest right one.
-Error command_line_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  std::vector<std::string> known;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) known.push_back(command->get_name());
-  const std::string first = argc > 1 ? argv[1] : "";
-  const bool wrong_command = !first.empty() && first[0] != '-' &&
-                             std::find(known.begin(), known.end(), first) == known.end();
-  if (wrong_command) {
-    const std::string near = nearest_name(first, known);
-    return config_error(Place{"command line"}, fmt::format("unknown command '{}'", first),
-                        near.empty() ? fmt::format("one of {}", fmt::join(known, ", "))
-                                     : fmt::format("did you mean '{}'?", near),
-                        "see bitwright --help");
+Error unknown_word(std::string_view kind, const std::string& word,
+                   const std::vector<std::string>& known, std::string_view remedy) {
+  const std::string near = nearest_name(word, known);
+  return config_error(Place{"command line"}, fmt::format("unknown {} '{}'", kind, word),
+                      near.empty() ? fmt::format("one of {}", fmt::join(known, ", "))
+                                   : fmt::format("did you mean '{}'?", near),
+                      remedy);
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
   }
-  return config_error(
-      Place{"command line"}, error.what(), "",
-      first.empty() ? "see bitwright --help" : fmt::format("see bitwright {} --help", first));
+  return names;
+}
+
+// What is wrong with the command line: the first unknown word with the nearest known one, else
+// what the parser says.
+Error command_line_error(const CLI::App& app, const CLI::ParseError& error,
+                         const std::vector<std::string>& words) {
+  const std::string first = words.empty() ? "" : words.front();
+  const CLI::App* command = &app;
+  if (!first.empty() && first[0] != '-') {
+    std::vector<std::string> commands;
+    for (const CLI::App* known : app.get_subcommands(nullptr)) {
+      commands.push_back(known->get_name());
+      if (known->get_name() == first) command = known;
+    }
+    if (command == &app) return unknown_word("command", first, commands, "see bitwright --help");
+  }
+  const std::string help =
+      command == &app ? "see bitwright --help" : fmt::format("see bitwright {} --help", first);
+  const auto known = option_names(*command);
+  for (const std::string& word : words) {
+    const std::string name = word.substr(0, word.find('='));
+    if (name.size() > 1 && name[0] == '-' &&
+        std::find(known.begin(), known.end(), name) == known.end())
+      return unknown_word("option", name, known, help);
+  }
+  return config_error(Place{"command line"}, error.what(), "", help);
 }
 
 // libgomp reads its environment when it is loaded. Its workers spin for a while between parallel
@@ -115,7 +140,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}\n", command_line_error(app, error, argc, argv).what());
+    fmt::print(stderr, "{}\n", command_line_error(app, error, {argv + 1, argv + argc}).what());
     return kConfig;
   }
   try {

@@ -20,13 +20,24 @@ static std::size_t edit_distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
+static std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return result;
+}
+
 std::string nearest_name(std::string_view wrong, const std::vector<std::string>& known) {
+  // Of a word much longer than every name nothing can be near, and the distance table is quadratic.
+  if (wrong.size() > 200) return "";
+  const std::string word = lower(wrong);
   std::string best;
   std::size_t least = std::max<std::size_t>(2, wrong.size() / 3) + 1;
   for (const std::string& name : known) {
-    std::size_t distance = edit_distance(wrong, name);
+    const std::string candidate = lower(name);
+    std::size_t distance = edit_distance(word, candidate);
     // A word that is only a part of the name ("rate" for "learning_rate") is near, too.
-    if (wrong.size() >= 3 && name.find(wrong) != std::string::npos)
+    if (word.size() >= 3 && candidate.find(word) != std::string::npos)
       distance = std::min<std::size_t>(distance, 2);
     if (distance < least && distance < std::max(wrong.size(), name.size())) {
       least = distance;

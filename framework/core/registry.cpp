@@ -22,14 +22,15 @@ const RegistryBase* Registries::find(std::string_view kind) const {
   if (kind == "methods") return &methods;
   if (kind == "networks") return &networks;
   if (kind == "datasets") return &datasets;
+  if (kind == "quantizers") return &quantizers;
   if (kind == "optimizers") return &optimizers;
   if (kind == "schedules") return &schedules;
   return nullptr;
 }
 
 const std::vector<std::string>& Registries::kinds() {
-  static const std::vector<std::string> all{"methods", "networks", "datasets", "optimizers",
-                                            "schedules"};
+  static const std::vector<std::string> all{"methods",    "networks",   "datasets",
+                                            "quantizers", "optimizers", "schedules"};
   return all;
 }
 

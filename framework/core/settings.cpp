@@ -75,9 +75,14 @@ void Settings::set(std::string name, Settings section) {
   places_[name] = section.place();
   sections_[std::move(name)] = std::move(section);
 }
-void Settings::set(std::string name, std::vector<Settings> sections) {
+void Settings::set(std::string name, std::vector<Settings> sections, Place where) {
   remember(order_, name);
+  if (!where.file.empty()) places_[name] = std::move(where);
   lists_[std::move(name)] = std::move(sections);
+}
+void Settings::set_component(std::string name, Place where) {
+  component_ = std::move(name);
+  if (!where.file.empty()) places_["name"] = std::move(where);
 }
 
 }  // namespace bitwright

@@ -29,6 +29,8 @@ class Emitter {
     const std::string key = indent + option.name + ":";
     switch (option.type) {
       case OptionType::section:
+        if (settings.section(option.name).names().empty())
+          return line(key + " {}", settings.section(option.name).place());
         text += key + "\n";
         return mapping(settings.section(option.name), {option.section.get()}, indent + "  ");
       case OptionType::component:
@@ -36,14 +38,14 @@ class Emitter {
         return component(settings.section(option.name), option, indent + "  ");
       case OptionType::section_list:
       case OptionType::component_list:
-        return list(settings.sections(option.name), option, indent);
+        return list(settings.sections(option.name), settings.where(option.name), option, indent);
       default:
         line(key + " " + yaml_text(*settings.value(option.name)), settings.where(option.name));
     }
   }
 
   void component(const Settings& settings, const Option& option, const std::string& indent) {
-    line(indent + "name: " + settings.name(), settings.place());
+    line(indent + "name: " + settings.name(), settings.where("name"));
     const ComponentInfo* info = registries_.find(option.registry)->find(settings.name());
     std::vector<const Options*> lists;
     if (option.section) lists.push_back(option.section.get());
@@ -51,8 +53,10 @@ class Emitter {
     mapping(settings, lists, indent);
   }
 
-  void list(const std::vector<Settings>& all, const Option& option, const std::string& indent) {
-    text += indent + option.name + (all.empty() ? ": []\n" : ":\n");
+  void list(const std::vector<Settings>& all, const Place& where, const Option& option,
+            const std::string& indent) {
+    if (all.empty()) return line(indent + option.name + ": []", where);
+    text += indent + option.name + ":\n";
     for (const Settings& settings : all) {
       const std::size_t at = text.size();
       if (option.type == OptionType::section_list) {
@@ -60,6 +64,7 @@ class Emitter {
       } else {
         component(settings, option, indent + "    ");
       }
+      if (text.size() == at) line(indent + "    {}", settings.place());
       text[at + indent.size() + 2] = '-';
     }
   }

@@ -1,5 +1,6 @@
 #include "experiment/option_text.h"
 
+#include <cctype>
 #include <cmath>
 #include <set>
 
@@ -62,8 +63,10 @@ std::string describe_type(const Option& o) {
 static std::string quoted(const std::string& text) {
   static const std::set<std::string> special{"true", "false", "null", "yes", "no", "on",
                                              "off",  "y",     "n",    "~",   ""};
-  bool plain = !special.contains(text) && (std::isalpha(static_cast<unsigned char>(text[0])) ||
-                                           text[0] == '_' || text[0] == '/');
+  std::string lower = text;
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  bool plain = !special.contains(lower) && (std::isalpha(static_cast<unsigned char>(text[0])) ||
+                                            text[0] == '_' || text[0] == '/');
   for (const char c : text)
     plain = plain && (std::isalnum(static_cast<unsigned char>(c)) ||
                       std::string_view("_-./").find(c) != std::string_view::npos);

@@ -43,7 +43,9 @@ std::size_t element(const YAML::Node& list, const std::string& key, const Overri
     const std::size_t index = std::stoul(key);
     if (index < list.size()) return index;
     throw o.error(fmt::format("there is no element {}", index),
-                  fmt::format("0 to {}", static_cast<int>(list.size()) - 1), "use one of these");
+                  list.size() == 0 ? std::string("the list is empty")
+                                   : fmt::format("0 to {}", list.size() - 1),
+                  "name an element of the list, or write the whole list");
   }
   std::vector<std::string> names;
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -60,51 +62,67 @@ std::size_t element(const YAML::Node& list, const std::string& key, const Overri
                 "use the name of an element, or its index");
 }
 
-// Replaces `node` by what the rest of the keys and the value make of it; returns the path taken.
-std::string write(YAML::Node node, std::size_t depth, const Override& o) {
-  const std::string& key = o.keys[depth];
-  const bool last = depth + 1 == o.keys.size();
-  if (node.IsSequence()) {
-    const std::size_t index = element(node, key, o);
-    const std::string here = std::to_string(index);
-    if (last) {
-      node[index] = o.value;
-      return here;
+// A copy of `node` in which the rest of the keys has the value. Only the mappings and lists on the
+// way are copied, and their marks, which a copy loses, are recorded.
+class Writer {
+ public:
+  Writer(const Override& override, OverrideRecord& record) : o_(override), record_(record) {}
+
+  YAML::Node write(const YAML::Node& node, std::size_t depth, const std::string& path) {
+    if (depth == o_.keys.size()) {
+      record_.written.insert(path);
+      return o_.value;
     }
-    if (node[index].IsScalar()) {  // the short form of a component
-      YAML::Node component(YAML::NodeType::Map);
-      component["name"] = node[index].Scalar();
-      node[index] = component;
+    if (!node.IsDefined() || node.IsNull()) {
+      record_.written.insert(path);
+      return into_mapping(YAML::Node(YAML::NodeType::Map), depth, path);
     }
-    return here + "." + write(node[index], depth + 1, o);
+    if (!node.Mark().is_null()) record_.copied[path] = node.Mark();
+    if (node.IsSequence()) return into_list(node, depth, path);
+    if (node.IsMap()) return into_mapping(node, depth, path);
+    YAML::Node component(YAML::NodeType::Map);  // the scalar is the short form of a component
+    component.force_insert("name", node);
+    return into_mapping(component, depth, path);
   }
-  if (!node.IsMap())
-    throw o.error(fmt::format("'{}' is no mapping here", o.keys[depth ? depth - 1 : 0]),
-                  "a key that has keys of its own", "shorten the key");
-  if (last) {
-    node[key] = o.value;
-    return key;
+
+ private:
+  YAML::Node into_list(const YAML::Node& list, std::size_t depth, const std::string& path) {
+    const std::size_t index = element(list, o_.keys[depth], o_);
+    YAML::Node copy(YAML::NodeType::Sequence);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const YAML::Node item = list[i];
+      copy.push_back(i == index ? write(item, depth + 1, path + "." + std::to_string(i)) : item);
+    }
+    return copy;
   }
-  if (!node[key] || node[key].IsNull()) {
-    node[key] = YAML::Node(YAML::NodeType::Map);
-  } else if (node[key].IsScalar()) {
-    YAML::Node component(YAML::NodeType::Map);
-    component["name"] = node[key].Scalar();
-    node[key] = component;
+
+  YAML::Node into_mapping(const YAML::Node& mapping, std::size_t depth, const std::string& path) {
+    const std::string& key = o_.keys[depth];
+    const std::string below = path.empty() ? key : path + "." + key;
+    YAML::Node copy(YAML::NodeType::Map);
+    bool found = false;
+    for (const auto& entry : mapping) {
+      const bool here = entry.first.IsScalar() && entry.first.Scalar() == key;
+      copy.force_insert(entry.first, here ? write(entry.second, depth + 1, below) : entry.second);
+      found = found || here;
+    }
+    if (!found) copy.force_insert(key, write(YAML::Node(), depth + 1, below));
+    return copy;
   }
-  return key + "." + write(node[key], depth + 1, o);
-}
+
+  const Override& o_;
+  OverrideRecord& record_;
+};
 
 }  // namespace
 
-std::map<std::string, std::string> apply_overrides(YAML::Node& root,
-                                                   const std::vector<std::string>& overrides) {
-  std::map<std::string, std::string> paths;
+OverrideRecord apply_overrides(YAML::Node& root, const std::vector<std::string>& overrides) {
+  OverrideRecord record;
   for (const std::string& text : overrides) {
     const Override o = parse(text);
-    paths[write(root, 0, o)] = text;
+    root.reset(Writer(o, record).write(root, 0, ""));
   }
-  return paths;
+  return record;
 }
 
 }  // namespace bitwright

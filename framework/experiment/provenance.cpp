@@ -52,6 +52,7 @@ std::map<std::string, std::string> gather_provenance(const std::vector<std::stri
           {"instruction_set", kernels::instruction_set()},
           {"tbb", TBB_runtime_version()},
           {"hdf5", hdf5_version()},
+          {"yaml-cpp", BITWRIGHT_YAML_CPP},
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100,
                               FMT_VERSION % 100)},
           {"threads", std::to_string(threads)},

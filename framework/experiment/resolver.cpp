@@ -34,7 +34,8 @@ std::optional<T> number(const YAML::Node& node) {
     if (text == "-.inf") return -std::numeric_limits<double>::infinity();
   }
   T result{};
-  const char* const first = text.data() + (text.starts_with('+') ? 1 : 0);
+  const bool plus = text.starts_with('+') && !text.starts_with("+-");
+  const char* const first = text.data() + (plus ? 1 : 0);
   const auto [end, error] = std::from_chars(first, text.data() + text.size(), result);
   if (error != std::errc{} || end != text.data() + text.size()) return {};
   if constexpr (std::is_same_v<T, double>)
@@ -49,14 +50,34 @@ std::string shown(const YAML::Node& node) {
 
 }  // namespace
 
-Place Resolver::place(const YAML::Node& node, const std::string& path) const {
+bool Resolver::overridden(const std::string& path) const {
   for (std::string at = path;; at.erase(at.rfind('.'))) {
-    if (const auto found = overridden_.find(at); found != overridden_.end())
-      return Place{"command line"};
-    if (at.find('.') == std::string::npos) break;
+    if (overrides_.written.contains(at)) return true;
+    if (at.find('.') == std::string::npos) return false;
   }
-  const YAML::Mark mark = node.Mark();
+}
+
+Place Resolver::place_of_mark(const YAML::Mark& mark) const {
   return mark.is_null() ? Place{file_} : Place{file_, mark.line + 1, mark.column + 1};
+}
+
+Place Resolver::place(const YAML::Node& node, const std::string& path) const {
+  if (overridden(path)) return Place{"command line"};
+  const auto copied = overrides_.copied.find(path);
+  return place_of_mark(copied == overrides_.copied.end() ? node.Mark() : copied->second);
+}
+
+// The file's own key stays where it is, also when the command line gives it another value.
+Place Resolver::place_of_key(const YAML::Node& key, const std::string& mapping) const {
+  const bool added = key.Mark().is_null() || overridden(mapping);
+  return added ? Place{"command line"} : place_of_mark(key.Mark());
+}
+
+// An override that goes below a scalar ("seed.x=1") makes it the mapping that is refused.
+Place Resolver::place_of_wrong(const YAML::Node& node, const std::string& path) const {
+  const auto below = overrides_.written.lower_bound(path + ".");
+  const bool overridden = below != overrides_.written.end() && below->starts_with(path + ".");
+  return overridden && !node.IsScalar() ? Place{"command line"} : place(node, path);
 }
 
 void Resolver::refuse_unknown(const YAML::Node& node, const std::vector<const Option*>& known,
@@ -66,9 +87,10 @@ void Resolver::refuse_unknown(const YAML::Node& node, const std::vector<const Op
   std::set<std::string> seen;
   for (const auto& entry : node) {
     if (!entry.first.IsScalar())
-      throw config_error(place(entry.first, path), "a key is no plain text", "a declared name");
+      throw config_error(place_of_key(entry.first, path), "a key is no plain text",
+                         "a declared name", "remove the brackets or braces");
     const std::string& key = entry.first.Scalar();
-    const Place where = place(entry.first, below(path, key));
+    const Place where = place_of_key(entry.first, path);
     if (!seen.insert(key).second)
       throw config_error(where, fmt::format("key '{}' stands here twice", key), "each key once",
                          "remove one");
@@ -79,6 +101,17 @@ void Resolver::refuse_unknown(const YAML::Node& node, const std::vector<const Op
                                     : fmt::format("did you mean '{}'?", near),
                        "correct the name or remove the key");
   }
+}
+
+// The parser places a value that is not there on the next line, so the key is named instead.
+void Resolver::refuse_null(const YAML::Node& node, const Option& option,
+                           const std::string& path) const {
+  const std::string here = below(path, option.name);
+  for (const auto& entry : node)
+    if (entry.first.Scalar() == option.name)
+      throw config_error(overridden(here) ? Place{"command line"} : place_of_key(entry.first, path),
+                         fmt::format("'{}' has no value", here), describe_type(option),
+                         "give a value or remove the key");
 }
 
 Settings Resolver::mapping(const YAML::Node& node, const Options& options,
@@ -102,10 +135,8 @@ void Resolver::fill(Settings& settings, const YAML::Node& node,
     const YAML::Node child = node.IsMap() ? node[option->name] : YAML::Node();
     if (child.IsDefined() && !child.IsNull()) {
       resolve(settings, *option, child, below(path, option->name));
-    } else if (child.IsDefined() && node.IsMap() && child.IsNull()) {
-      throw config_error(place(child, below(path, option->name)),
-                         fmt::format("'{}' has no value", below(path, option->name)),
-                         describe_type(*option), "give a value or remove the key");
+    } else if (child.IsDefined() && node.IsMap()) {
+      refuse_null(node, *option, path);
     }
   }
   for (const Option* option : options)
@@ -124,13 +155,14 @@ void Resolver::absent(Settings& settings, const Option& option, const Place& map
       return settings.set(option.name, std::move(section));
     }
     case OptionType::component_list:
-      return settings.set(option.name, std::vector<Settings>{});
+      return settings.set(option.name, std::vector<Settings>{}, Place{"default"});
     case OptionType::component:
       if (option.fallback) {
         YAML::Node named(YAML::NodeType::Map);
         named["name"] = std::get<std::string>(*option.fallback);
         Settings made = component(named, option, here);
         made.set_place(Place{"default"});
+        made.set_component(made.name(), Place{"default"});
         return settings.set(option.name, std::move(made));
       }
       break;
@@ -148,8 +180,8 @@ void Resolver::resolve(Settings& settings, const Option& option, const YAML::Nod
       option.type == OptionType::section_list || option.type == OptionType::component_list;
   if (list) {
     if (!node.IsSequence())
-      throw config_error(place(node, path), fmt::format("'{}' is {}", path, shown(node)), "a list",
-                         "put '- ' before each element");
+      throw config_error(place_of_wrong(node, path), fmt::format("'{}' is {}", path, shown(node)),
+                         "a list", "put '- ' before each element");
     std::vector<Settings> all;
     for (std::size_t i = 0; i < node.size(); ++i) {
       const std::string at = below(path, std::to_string(i));
@@ -159,7 +191,7 @@ void Resolver::resolve(Settings& settings, const Option& option, const YAML::Nod
     if (option.type == OptionType::section_list && all.empty())
       throw config_error(place(node, path), fmt::format("'{}' is empty", path),
                          "at least one element");
-    return settings.set(option.name, std::move(all));
+    return settings.set(option.name, std::move(all), place(node, path));
   }
   if (option.type == OptionType::section)
     return settings.set(option.name, mapping(node, *option.section, path));
@@ -197,7 +229,7 @@ Settings Resolver::component(const YAML::Node& node, const Option& option,
 
   Settings settings;
   settings.set_place(place(node, path));
-  settings.set_component(name);
+  settings.set_component(name, place(name_node, node.IsMap() ? below(path, "name") : path));
   fill(settings, node, known, path);
   return settings;
 }
@@ -206,7 +238,7 @@ template <class T>
 std::vector<T> Resolver::list(const YAML::Node& node, const Option& option,
                               const std::string& path) const {
   if (!node.IsSequence())
-    throw config_error(place(node, path), fmt::format("'{}' is {}", path, shown(node)),
+    throw config_error(place_of_wrong(node, path), fmt::format("'{}' is {}", path, shown(node)),
                        describe_type(option), "write [a, b, ...]");
   Option element = option;
   element.type = std::is_same_v<T, double>         ? OptionType::real
@@ -221,7 +253,7 @@ std::vector<T> Resolver::list(const YAML::Node& node, const Option& option,
 OptionValue Resolver::value(const YAML::Node& node, const Option& option,
                             const std::string& path) const {
   const auto wrong = [&](std::string_view what) {
-    return config_error(place(node, path), fmt::format("'{}' {}", path, what),
+    return config_error(place_of_wrong(node, path), fmt::format("'{}' {}", path, what),
                         describe_type(option), option.doc);
   };
   const auto in_range = [&](auto n) {

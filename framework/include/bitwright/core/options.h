@@ -132,8 +132,9 @@ class Settings {
   // Filling in is the resolver's business (framework/experiment); tests use it too.
   void set(std::string name, OptionValue value, Place where);
   void set(std::string name, Settings section);
-  void set(std::string name, std::vector<Settings> sections);
-  void set_component(std::string name) { component_ = std::move(name); }
+  void set(std::string name, std::vector<Settings> sections, Place where = {});
+  /// `where("name")` then tells where the entry was selected.
+  void set_component(std::string name, Place where = {});
   void set_place(Place place) { place_ = std::move(place); }
   /// Names in the order in which they were set.
   const std::vector<std::string>& names() const { return order_; }

@@ -61,6 +61,7 @@ class Network;
 class Dataset;
 class Optimizer;
 class Schedule;
+class Quantizer;
 struct DataRoot;
 struct InputSpec;
 
@@ -71,8 +72,9 @@ struct Registries {
   Registry<Dataset, const DataRoot&> datasets;
   Registry<Optimizer> optimizers;
   Registry<Schedule> schedules;
+  Registry<Quantizer> quantizers;
 
-  /// "methods", "networks", "datasets", "optimizers", "schedules"; null for another name.
+  /// The registry of a kind; null for a name that is not in kinds().
   const RegistryBase* find(std::string_view kind) const;
   static const std::vector<std::string>& kinds();
 };
