@@ -26,10 +26,10 @@ static std::size_t terminal_width() {
 std::string Progress::line(const ProgressState& s) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   const double rate = static_cast<double>(s.run_step - first_step_) / std::max(elapsed, 1e-9);
-  std::string text = fmt::format("{}  epoch {}  step {}/{}  loss {:.4f}", s.stage, s.epoch,
-                                 s.stage_step, s.stage_steps, s.loss);
+  std::string text = fmt::format("{}  {}/{}  epoch {}  loss {:.4f}", s.stage, s.stage_step,
+                                 s.stage_steps, s.epoch, s.loss);
   if (s.validation_accuracy >= 0)
-    text += fmt::format("  validation {:.2f} %", 100 * s.validation_accuracy);
+    text += fmt::format("  val {:.2f} %", 100 * s.validation_accuracy);
   if (rate > 0)
     text += fmt::format("  {:.0f} steps/s  {} left", rate,
                         duration(static_cast<double>(s.run_steps - s.run_step) / rate));
