@@ -1,6 +1,7 @@
 #include "experiment/run.h"
 
 #include <cmath>
+#include <ctime>
 
 #include <fmt/format.h>
 
@@ -37,6 +38,7 @@ void Run::open_run_file(const Carried& carried) {
   header.tables = plan_.tables();
   header.results = RunPlan::results();
   writer_ = RunWriter::create(directory_.run_file(), header, carried);
+  writer_->wallclock("started", static_cast<double>(std::time(nullptr)));
 
   const Settings& log = config_.section("log");
   log_ = std::make_unique<RunLog>(

@@ -43,8 +43,9 @@ class Registry : public RegistryBase {
   using Factory = std::function<std::unique_ptr<Product>(const Settings&, Args...)>;
 
   void add(ComponentInfo info, Factory factory) {
-    factories_[info.name] = std::move(factory);
-    add_info(std::move(info));
+    const std::string name = info.name;
+    add_info(std::move(info));  // refuses a name that is taken
+    factories_[name] = std::move(factory);
   }
   std::unique_ptr<Product> make(const Settings& settings, Args... args) const {
     const auto at = factories_.find(settings.name());
