@@ -49,6 +49,7 @@ std::map<std::string, std::string> gather_provenance(const std::vector<std::stri
           {"cpu", cpu_model()},
           {"compiler", fmt::format("g++ {}", __VERSION__)},
           {"onednn", kernels::onednn_version()},
+          {"algorithms", kernels::algorithms()},
           {"instruction_set", kernels::instruction_set()},
           {"tbb", TBB_runtime_version()},
           {"hdf5", hdf5_version()},

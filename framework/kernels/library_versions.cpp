@@ -15,4 +15,8 @@ std::string instruction_set() {
   return fmt::format("{:#x}", static_cast<unsigned>(dnnl::get_effective_cpu_isa()));
 }
 
+std::string algorithms() {
+  return "conv2d: oneDNN direct, nhwc, all passes; linear: oneDNN matmul; rest: own kernels";
+}
+
 }  // namespace bitwright::kernels
