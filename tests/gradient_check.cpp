@@ -54,7 +54,8 @@ class Breakable final : public Op {
     Array g = to_array(a.input_gradients[input]);
     for (std::int64_t i = 0; i < g.size(); ++i)
       g[i] = factor * g[i] - (term.size() > 0 ? term[i] : 0);
-    a.input_gradients[input].copy_from(to_tensor(g));
+    a.input_gradients[input].copy_from(
+        to_tensor(g, Layout::plain, a.input_gradients[input].type()));
   }
 
   std::size_t input = 0;

@@ -211,6 +211,20 @@ void add_estimators(std::vector<Case>& cases) {
     }
 }
 
+// Down to bf16 and up again: value and gradient are rounded to 8 significant bits.
+void add_cast(std::vector<Case>& cases) {
+  const auto rounded = [](double v) {
+    return static_cast<double>(float(bfloat16(static_cast<float>(v))));
+  };
+  for (const TensorSpec& spec : kSpecs) {
+    Case c{"cast", spec.shape.str(), {smooth_input(spec, 91, -3, 3)}};
+    c.build = [](const auto& in) { return cast(cast(in[0], DType::bf16), DType::f32); };
+    c.forward = [=](const Sample& s) { return map(s.inputs[0], rounded); };
+    c.surrogate = [=](const Sample& s) { return map(s.dy, rounded); };
+    cases.push_back(std::move(c));
+  }
+}
+
 }  // namespace
 
 std::vector<Case> elementwise_cases() {
@@ -218,6 +232,7 @@ std::vector<Case> elementwise_cases() {
   add_unaries(cases);
   add_binaries(cases);
   add_estimators(cases);
+  add_cast(cases);
   return cases;
 }
 

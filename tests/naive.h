@@ -38,13 +38,17 @@ inline Array to_array(const Tensor& tensor) {
   Tensor plain = Tensor::empty({tensor.shape(), tensor.type(), Layout::plain});
   plain.copy_from(tensor);
   for (std::int64_t i = 0; i < a.size(); ++i)
-    a[i] = tensor.type() == DType::i32 ? plain.i32()[i] : static_cast<double>(plain.f32()[i]);
+    a[i] = tensor.type() == DType::i32    ? plain.i32()[i]
+           : tensor.type() == DType::bf16 ? static_cast<double>(plain.bf16()[i])
+                                          : static_cast<double>(plain.f32()[i]);
   return a;
 }
 
-inline Tensor to_tensor(const Array& a, Layout layout = Layout::plain) {
-  Tensor plain = Tensor::empty(a.shape), result = Tensor::empty({a.shape, DType::f32, layout});
-  for (std::int64_t i = 0; i < a.size(); ++i) plain.f32()[i] = static_cast<float>(a[i]);
+inline Tensor to_tensor(const Array& a, Layout layout = Layout::plain, DType type = DType::f32) {
+  Tensor plain = Tensor::empty({a.shape, type}), result = Tensor::empty({a.shape, type, layout});
+  for_float_type(type, [&]<class T>(T*) {
+    for (std::int64_t i = 0; i < a.size(); ++i) plain.as<T>()[i] = T(static_cast<float>(a[i]));
+  });
   result.copy_from(plain);
   return result;
 }

@@ -93,7 +93,7 @@ std::vector<Variable> Tape::record_many(std::unique_ptr<Op> op, std::span<const 
   for (const TensorSpec& spec : op->outputs(specs)) {
     node.outputs.push_back(Tensor::empty(spec));
     node.output_ids.push_back(
-        impl_->add(node.outputs.back(), wants_gradient && spec.type == DType::f32));
+        impl_->add(node.outputs.back(), wants_gradient && is_floating(spec.type)));
     results.push_back({this, node.output_ids.back()});
   }
   op->forward(node.inputs, node.outputs);
@@ -147,6 +147,12 @@ void Tape::Impl::make_plan(int loss) {
     if (values[id].gradient.defined() && !reached[id]) plan.zeroed.push_back(values[id].gradient);
 }
 
+static void add_to(Tensor& gradient, const Tensor& term) {
+  for_float_type(gradient.type(), [&]<class T>(T*) {
+    kernels::accumulate(gradient.numel(), term.as<T>(), gradient.as<T>());
+  });
+}
+
 void Tape::backward(Variable scalar) {
   require(scalar.tape_ == this && scalar.value().numel() == 1,
           "backward needs a one-element value of this tape");
@@ -155,8 +161,7 @@ void Tape::backward(Variable scalar) {
   for (BackwardStep& step : impl_->plan.steps) {
     Node& node = impl_->nodes[static_cast<std::size_t>(step.node)];
     node.op->backward({node.inputs, node.outputs, step.output_gradients, step.input_gradients});
-    for (auto& [scratch, gradient] : step.additions)
-      kernels::accumulate(gradient.numel(), scratch.f32(), gradient.f32());
+    for (auto& [scratch, gradient] : step.additions) add_to(gradient, scratch);
   }
 }
 

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -20,6 +22,25 @@
 namespace bitwright {
 
 static int team_size = 1;
+
+static VectorLevel find_vector_level() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA");
+  if (limit == nullptr) limit = std::getenv("DNNL_MAX_CPU_ISA");
+  const std::string_view isa = limit == nullptr ? "" : limit;
+  const bool below_avx2 = isa == "SSE41" || isa == "AVX";
+  const bool below_avx512 = below_avx2 || isa.starts_with("AVX2");
+  __builtin_cpu_init();
+  if (!below_avx512 && __builtin_cpu_supports("x86-64-v4")) return VectorLevel::avx512;
+  if (!below_avx2 && __builtin_cpu_supports("x86-64-v3")) return VectorLevel::avx2;
+#endif
+  return VectorLevel::baseline;
+}
+
+VectorLevel vector_level() {
+  static const VectorLevel level = find_vector_level();
+  return level;
+}
 
 static void flush_denormals() {
 #if defined(__SSE__)

@@ -17,29 +17,31 @@ void for_each_element(std::int64_t n, F f) {
   });
 }
 
+// The maps compute in float whatever the elements are stored as.
+
 /// y[i] = f(x[i])
-template <class F>
-void map(std::int64_t n, const float* __restrict x, float* __restrict y, F f) {
-  for_each_element(n, [=](std::int64_t i) { y[i] = f(x[i]); });
+template <class X, class Y, class F>
+void map(std::int64_t n, const X* __restrict x, Y* __restrict y, F f) {
+  for_each_element(n, [=](std::int64_t i) { y[i] = Y(f(float(x[i]))); });
 }
 
 /// z[i] = f(x[i], y[i])
-template <class F>
-void map(std::int64_t n, const float* __restrict x, const float* __restrict y, float* __restrict z,
-         F f) {
-  for_each_element(n, [=](std::int64_t i) { z[i] = f(x[i], y[i]); });
+template <class X, class Y, class Z, class F>
+void map(std::int64_t n, const X* __restrict x, const Y* __restrict y, Z* __restrict z, F f) {
+  for_each_element(n, [=](std::int64_t i) { z[i] = Z(f(float(x[i]), float(y[i]))); });
 }
 
 /// w[i] = f(x[i], y[i], z[i])
-template <class F>
-void map(std::int64_t n, const float* __restrict x, const float* __restrict y,
-         const float* __restrict z, float* __restrict w, F f) {
-  for_each_element(n, [=](std::int64_t i) { w[i] = f(x[i], y[i], z[i]); });
+template <class X, class Y, class Z, class W, class F>
+void map(std::int64_t n, const X* __restrict x, const Y* __restrict y, const Z* __restrict z,
+         W* __restrict w, F f) {
+  for_each_element(n, [=](std::int64_t i) { w[i] = W(f(float(x[i]), float(y[i]), float(z[i]))); });
 }
 
 /// sum[i] += x[i]
-inline void accumulate(std::int64_t n, const float* __restrict x, float* __restrict sum) {
-  for_each_element(n, [=](std::int64_t i) { sum[i] += x[i]; });
+template <class T>
+void accumulate(std::int64_t n, const T* __restrict x, T* __restrict sum) {
+  for_each_element(n, [=](std::int64_t i) { sum[i] = T(float(sum[i]) + float(x[i])); });
 }
 
 /// Sum of all elements, in double, independent of the number of threads.

@@ -19,6 +19,8 @@ hid_t stored_type(DType type) {
       return H5T_STD_I32LE;
     case DType::u8:
       return H5T_STD_U8LE;
+    case DType::bf16:  // as its bits: HDF5 has no such type
+      return H5T_STD_U16LE;
   }
   return H5I_INVALID_HID;
 }
@@ -38,6 +40,8 @@ std::string type_name(DType type) {
       return "int32";
     case DType::u8:
       return "uint8";
+    case DType::bf16:
+      return "bfloat16 (stored as uint16)";
   }
   return "unknown";
 }

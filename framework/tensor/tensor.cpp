@@ -18,7 +18,18 @@ std::int64_t Shape::numel() const {
 
 std::string Shape::str() const { return fmt::format("[{}]", fmt::join(dims_, ", ")); }
 
-std::size_t size_of(DType type) { return type == DType::u8 ? 1 : 4; }
+std::size_t size_of(DType type) {
+  switch (type) {
+    case DType::u8:
+      return 1;
+    case DType::bf16:
+      return 2;
+    case DType::f32:
+    case DType::i32:
+      break;
+  }
+  return 4;
+}
 
 Tensor Tensor::empty(const TensorSpec& spec) {
   if (spec.layout != Layout::plain && spec.shape.rank() != 4)
@@ -71,6 +82,8 @@ std::uint8_t* Tensor::u8() { return typed<std::uint8_t>(storage_.get(), spec_, D
 const std::uint8_t* Tensor::u8() const {
   return typed<std::uint8_t>(storage_.get(), spec_, DType::u8);
 }
+bfloat16* Tensor::bf16() { return typed<bfloat16>(storage_.get(), spec_, DType::bf16); }
+const bfloat16* Tensor::bf16() const { return typed<bfloat16>(storage_.get(), spec_, DType::bf16); }
 
 float Tensor::item() const {
   // Here and below the message is built only when it is needed: this runs in every step.
@@ -102,11 +115,16 @@ static void convert_layout(const Tensor& from, Tensor& to) {
   }
   const bool to_last = to.layout() == Layout::channels_last;
   const auto rows = to_last ? c : pixels, columns = to_last ? pixels : c;
-  if (from.type() == DType::u8) {
-    transpose_images(from.u8(), to.u8(), n, rows, columns);
-  } else {  // 32-bit elements, moved as they are
-    transpose_images(static_cast<const std::uint32_t*>(from.data()),
-                     static_cast<std::uint32_t*>(to.data()), n, rows, columns);
+  const auto move = [&]<class Word>(const Word* source) {  // elements as they are
+    transpose_images(source, static_cast<Word*>(to.data()), n, rows, columns);
+  };
+  switch (size_of(from.type())) {
+    case 1:
+      return move(static_cast<const std::uint8_t*>(from.data()));
+    case 2:
+      return move(static_cast<const std::uint16_t*>(from.data()));
+    default:
+      return move(static_cast<const std::uint32_t*>(from.data()));
   }
 }
 
@@ -120,7 +138,9 @@ void Tensor::copy_from(const Tensor& source) {
   }
 }
 
-void Tensor::fill(float value) { std::fill_n(f32(), numel(), value); }
+void Tensor::fill(float value) {
+  for_float_type(type(), [&]<class T>(T*) { std::fill_n(as<T>(), numel(), T(value)); });
+}
 
 Tensor Tensor::reshaped(Shape shape) const {
   if (layout() != Layout::plain || shape.numel() != numel())

@@ -16,14 +16,17 @@ class Unary final : public Op {
   std::string_view name() const override { return F::name; }
   std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override { return {in[0]}; }
   void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
-    const auto f = function_.bind();
-    kernels::map(in[0].numel(), in[0].f32(), out[0].f32(), [f](float x) { return f.value(x); });
+    for_float_type(in[0].type(), [&, f = function_.bind()]<class T>(T*) {
+      kernels::map(in[0].numel(), in[0].as<T>(), out[0].as<T>(),
+                   [f](float x) { return f.value(x); });
+    });
   }
   void backward(const BackwardArgs& a) override {
-    const auto f = function_.bind();
-    kernels::map(a.inputs[0].numel(), a.inputs[0].f32(), a.outputs[0].f32(),
-                 a.output_gradients[0].f32(), a.input_gradients[0].f32(),
-                 [f](float x, float y, float dy) { return dy * f.derivative(x, y); });
+    for_float_type(a.inputs[0].type(), [&, f = function_.bind()]<class T>(T*) {
+      kernels::map(a.inputs[0].numel(), a.inputs[0].as<T>(), a.outputs[0].as<T>(),
+                   a.output_gradients[0].as<T>(), a.input_gradients[0].as<T>(),
+                   [f](float x, float y, float dy) { return dy * f.derivative(x, y); });
+    });
   }
 
  private:
@@ -128,18 +131,24 @@ class Binary final : public Op {
   std::string_view name() const override { return F::name; }
   std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
     require_shape(in[0].shape == in[1].shape && in[0].layout == in[1].layout, name(), in[1].shape);
+    require(in[0].type == in[1].type, "element-wise operands of two types");
     return {in[0]};
   }
   void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
-    kernels::map(in[0].numel(), in[0].f32(), in[1].f32(), out[0].f32(), F::value);
+    for_float_type(in[0].type(), [&]<class T>(T*) {
+      kernels::map(in[0].numel(), in[0].as<T>(), in[1].as<T>(), out[0].as<T>(), F::value);
+    });
   }
   void backward(const BackwardArgs& a) override {
     const std::int64_t n = a.inputs[0].numel();
-    const float *x = a.inputs[0].f32(), *y = a.inputs[1].f32(), *g = a.output_gradients[0].f32();
-    if (a.input_gradients[0].defined())
-      kernels::map(n, x, y, g, a.input_gradients[0].f32(), F::by_first);
-    if (a.input_gradients[1].defined())
-      kernels::map(n, x, y, g, a.input_gradients[1].f32(), F::by_second);
+    for_float_type(a.inputs[0].type(), [&]<class T>(T*) {
+      const T *x = a.inputs[0].as<T>(), *y = a.inputs[1].as<T>(),
+              *g = a.output_gradients[0].as<T>();
+      if (a.input_gradients[0].defined())
+        kernels::map(n, x, y, g, a.input_gradients[0].as<T>(), F::by_first);
+      if (a.input_gradients[1].defined())
+        kernels::map(n, x, y, g, a.input_gradients[1].as<T>(), F::by_second);
+    });
   }
 };
 

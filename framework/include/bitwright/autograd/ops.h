@@ -31,6 +31,8 @@ Variable max_pool2d(const Variable& x, std::int64_t size, std::int64_t stride);
 /// [N, ...] -> [N, features] in the order C, H, W.
 Variable flatten(const Variable& x);
 Variable reshape(const Variable& x, Shape shape);  ///< plain layout only
+/// To f32 or bf16 (nearest, ties to even); the same variable when it has that type.
+Variable cast(const Variable& x, DType type);
 /// Mean over the batch of -log softmax(logits)[label]; logits [N, C], labels i32 [N] -> scalar.
 Variable cross_entropy(const Variable& logits, const Variable& labels);
 

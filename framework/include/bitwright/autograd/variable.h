@@ -53,7 +53,7 @@ class Scalar {
 struct BackwardArgs {
   std::span<const Tensor> inputs;
   std::span<const Tensor> outputs;
-  std::span<const Tensor> output_gradients;  ///< undefined for outputs that are not f32
+  std::span<const Tensor> output_gradients;  ///< undefined for outputs of integers
   /// To be overwritten (not added to); undefined where no gradient is wanted.
   std::span<Tensor> input_gradients;
 };

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <bitwright/core/bfloat16.h>
+
 namespace bitwright {
 
 /// Extents of up to a handful of dimensions, outermost first.
@@ -28,8 +30,9 @@ class Shape {
   std::vector<std::int64_t> dims_;
 };
 
-enum class DType { f32, i32, u8 };
+enum class DType { f32, i32, u8, bf16 };
 std::size_t size_of(DType type);
+inline bool is_floating(DType type) { return type == DType::f32 || type == DType::bf16; }
 
 /// How elements lie in memory. `plain` is row-major in the order of the shape. `channels_last`
 /// (oneDNN's nhwc) stores a 4-D tensor [N, C, H, W] as N, H, W, C; the shape stays [N, C, H, W].
@@ -69,6 +72,13 @@ class Tensor {
   const std::int32_t* i32() const;
   std::uint8_t* u8();
   const std::uint8_t* u8() const;
+  bfloat16* bf16();
+  const bfloat16* bf16() const;
+  /// The same by type: float or bfloat16.
+  template <class T>
+  T* as();
+  template <class T>
+  const T* as() const;
   void* data();
   const void* data() const;
   std::span<float> values() { return {f32(), static_cast<std::size_t>(numel())}; }
@@ -77,7 +87,7 @@ class Tensor {
 
   Tensor clone() const;                  ///< own storage, same bits
   void copy_from(const Tensor& source);  ///< same shape and type; converts the layout
-  void fill(float value);
+  void fill(float value);                ///< f32 or bf16
   /// The same storage under another shape with as many elements; plain layout only.
   Tensor reshaped(Shape shape) const;
 
@@ -85,5 +95,29 @@ class Tensor {
   TensorSpec spec_;
   std::shared_ptr<std::byte[]> storage_;
 };
+
+template <>
+inline float* Tensor::as<float>() {
+  return f32();
+}
+template <>
+inline const float* Tensor::as<float>() const {
+  return f32();
+}
+template <>
+inline bfloat16* Tensor::as<bfloat16>() {
+  return bf16();
+}
+template <>
+inline const bfloat16* Tensor::as<bfloat16>() const {
+  return bf16();
+}
+
+/// Calls f with a null pointer to the element type: f(float*) or f(bfloat16*).
+///   for_float_type(x.type(), [&]<class T>(T*) { run(x.as<T>()); });
+template <class F>
+void for_float_type(DType type, const F& f) {
+  type == DType::bf16 ? f(static_cast<bfloat16*>(nullptr)) : f(static_cast<float*>(nullptr));
+}
 
 }  // namespace bitwright
