@@ -1,5 +1,7 @@
 // The tape: recording, replay, gradients of values used several times or not at all.
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -165,6 +167,58 @@ TEST_CASE("ops with several outputs: unused ones have gradient zero, integers ha
   tape.backward(one);
   CHECK(x.gradient().values()[1] == 3);
   CHECK_THROWS_AS(tape.record(std::make_unique<Several>(), std::array{x}), std::logic_error);
+}
+
+namespace {
+// What happened, one line each, and the first element of everything that was written.
+class Protocol final : public TapeObserver {
+ public:
+  void before(const Event& e) override { note("before ", e); }
+  void after(const Event& e) override {
+    note("after ", e);
+    for (const Tensor& t : e.results) written.push_back(t.defined() ? t.values()[0] : -1);
+  }
+  std::vector<std::string> lines;
+  std::vector<float> written;
+
+ private:
+  void note(const std::string& when, const Event& e) {
+    lines.push_back(when + std::string(e.tape.op(e.node).name()) + " of '" + e.tape.label(e.node) +
+                    "'" + (e.pass == Pass::forward ? "" : " backward"));
+  }
+};
+}  // namespace
+
+TEST_CASE("an observer sees each op of a replay with its label and what it wrote") {
+  Tape tape;
+  const Variable x = tape.parameter(Tensor::from({3}, {1}));
+  const Variable c = tape.constant(Tensor::from({5}, {1}));
+  Variable loss;
+  {
+    const LabelScope outer(tape, "outer");
+    Variable product;
+    {
+      const LabelScope inner(tape, "inner");
+      product = multiply(c, x);
+    }
+    loss = sum(product);
+  }
+  CHECK(tape.label() == "");
+  Protocol protocol;
+  tape.forward();  // nobody looks
+  tape.observe(&protocol);
+  tape.forward();
+  tape.backward(loss);
+  tape.observe(nullptr);
+  tape.forward();
+  CHECK(protocol.lines ==
+        std::vector<std::string>{"before multiply of 'inner'", "after multiply of 'inner'",
+                                 "before sum of 'outer'", "after sum of 'outer'",
+                                 "before sum of 'outer' backward", "after sum of 'outer' backward",
+                                 "before multiply of 'inner' backward",
+                                 "after multiply of 'inner' backward"});
+  // Outputs, then the gradients: of the sum's input; none of the constant's; the parameter's.
+  CHECK(protocol.written == std::vector<float>{15, 15, 1, -1, 5});
 }
 
 TEST_CASE("misuse of a tape is refused") {

@@ -19,6 +19,7 @@ struct Value {
 
 struct Node {
   std::unique_ptr<Op> op;
+  std::string label;
   std::vector<int> input_ids, output_ids;
   std::vector<Tensor> inputs, outputs;  // handles, so that a replay builds nothing
 };
@@ -42,6 +43,8 @@ struct Tape::Impl {
   std::deque<Value> values;
   std::vector<Node> nodes;
   BackwardPlan plan;
+  std::string label;
+  TapeObserver* observer = nullptr;
 
   int add(Tensor value, bool wants_gradient) {
     values.push_back({std::move(value), {}, wants_gradient});
@@ -98,13 +101,20 @@ std::vector<Variable> Tape::record_many(std::unique_ptr<Op> op, std::span<const 
   }
   op->forward(node.inputs, node.outputs);
   node.op = std::move(op);
+  node.label = impl_->label;
   impl_->nodes.push_back(std::move(node));
   impl_->plan.loss = -1;
   return results;
 }
 
 void Tape::forward() {
-  for (Node& node : impl_->nodes) node.op->forward(node.inputs, node.outputs);
+  TapeObserver* const observer = impl_->observer;
+  for (std::size_t i = 0; i < impl_->nodes.size(); ++i) {
+    Node& node = impl_->nodes[i];
+    if (observer) observer->before({*this, i, Pass::forward, node.outputs});
+    node.op->forward(node.inputs, node.outputs);
+    if (observer) observer->after({*this, i, Pass::forward, node.outputs});
+  }
 }
 
 BackwardStep Tape::Impl::plan_step(int index, std::vector<bool>& reached) {
@@ -158,13 +168,21 @@ void Tape::backward(Variable scalar) {
           "backward needs a one-element value of this tape");
   if (impl_->plan.loss != scalar.index_) impl_->make_plan(scalar.index_);
   for (Tensor& gradient : impl_->plan.zeroed) gradient.fill(0);
+  TapeObserver* const observer = impl_->observer;
   for (BackwardStep& step : impl_->plan.steps) {
-    Node& node = impl_->nodes[static_cast<std::size_t>(step.node)];
+    const auto index = static_cast<std::size_t>(step.node);
+    Node& node = impl_->nodes[index];
+    if (observer) observer->before({*this, index, Pass::backward, step.input_gradients});
     node.op->backward({node.inputs, node.outputs, step.output_gradients, step.input_gradients});
     for (auto& [scratch, gradient] : step.additions) add_to(gradient, scratch);
+    if (observer) observer->after({*this, index, Pass::backward, step.input_gradients});
   }
 }
 
+void Tape::observe(TapeObserver* observer) { impl_->observer = observer; }
+void Tape::set_label(std::string label) { impl_->label = std::move(label); }
+const std::string& Tape::label() const { return impl_->label; }
+const std::string& Tape::label(std::size_t i) const { return impl_->nodes[i].label; }
 std::size_t Tape::size() const { return impl_->nodes.size(); }
 const Op& Tape::op(std::size_t i) const { return *impl_->nodes[i].op; }
 void Tape::replace_op(std::size_t i, std::unique_ptr<Op> op) { impl_->nodes[i].op = std::move(op); }

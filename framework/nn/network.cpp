@@ -28,6 +28,7 @@ Variable Forward::parameter(const Parameter* parameter) {
 }
 
 Variable Forward::through(const Layer& layer, const Variable& x) {
+  const LabelScope label(tape, layer.name());
   const Variable input = hooks_.layer_input(*this, layer, x);
   return hooks_.layer_output(*this, layer, layer.forward(*this, input));
 }

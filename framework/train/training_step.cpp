@@ -16,6 +16,7 @@ TrainingStep::TrainingStep(Network& network, MethodStack& methods, const BatchSh
 
   Forward forward(tape_, true, methods);
   logits_ = network.forward(forward, tape_.constant(images_));
+  const LabelScope label(tape_, "loss");
   loss_ = methods.total_loss(forward, cross_entropy(logits_, tape_.constant(labels_)));
 
   auto saved = kept.begin();

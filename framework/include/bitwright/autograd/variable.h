@@ -11,7 +11,9 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <bitwright/tensor/tensor.h>
@@ -71,6 +73,24 @@ class Op {
   virtual void backward(const BackwardArgs& args) = 0;
 };
 
+enum class Pass { forward, backward };
+
+/// Is told what a replay does, op by op: timing, checks of values. Reads, changes nothing.
+class TapeObserver {
+ public:
+  struct Event {
+    const Tape& tape;
+    std::size_t node;  ///< index of the recorded op
+    Pass pass;
+    /// What the op writes: its outputs, or the gradients of its inputs (undefined where none is
+    /// wanted). Contents are there in after(), and only until the next op runs.
+    std::span<const Tensor> results;
+  };
+  virtual ~TapeObserver() = default;
+  virtual void before(const Event&) {}
+  virtual void after(const Event&) {}
+};
+
 /// A recorded computation. Not thread-safe; may be moved nowhere (variables point to it).
 class Tape {
  public:
@@ -89,6 +109,13 @@ class Tape {
   void forward();                  ///< replays all recorded ops in order
   void backward(Variable scalar);  ///< gradients of a one-element value for all that want one
 
+  /// Follows replays from now on, null: nobody does. The observer must outlive them.
+  void observe(TapeObserver* observer);
+  /// What ops that are recorded from now on belong to, such as a layer; see LabelScope.
+  void set_label(std::string label);
+  const std::string& label() const;               ///< the one set last
+  const std::string& label(std::size_t i) const;  ///< of a recorded op
+
   std::size_t size() const;  ///< recorded ops
   const Op& op(std::size_t i) const;
   /// Puts another op in the place of a recorded one (profiling, fault injection in tests).
@@ -99,6 +126,21 @@ class Tape {
   friend class Variable;
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+/// Labels the ops that are recorded while it lives.
+class LabelScope {
+ public:
+  LabelScope(Tape& tape, std::string label) : tape_(tape), outer_(tape.label()) {
+    tape_.set_label(std::move(label));
+  }
+  ~LabelScope() { tape_.set_label(std::move(outer_)); }
+  LabelScope(const LabelScope&) = delete;
+  LabelScope& operator=(const LabelScope&) = delete;
+
+ private:
+  Tape& tape_;
+  std::string outer_;
 };
 
 }  // namespace bitwright

@@ -64,6 +64,7 @@ class Forward {
   Forward(Tape& tape, bool training, ForwardHooks& hooks)
       : tape(tape), training(training), hooks_(hooks) {}
   Variable parameter(const Parameter* parameter);  ///< undefined for null
+  /// Ops that the layer and the hooks record there carry the layer's name as their label.
   Variable through(const Layer& layer, const Variable& x);
 
   Tape& tape;
