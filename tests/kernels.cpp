@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "kernels/batch_norm.h"
-#include "kernels/convolution.h"
+#include "kernels/channels.h"
 #include "kernels/elementwise.h"
 #include "kernels/matmul.h"
 #include "kernels/pooling.h"
@@ -62,63 +62,6 @@ TEST_CASE("column sums") {
       kernels::column_sums(shape[0], shape[1], to_tensor(x).f32(), sums.f32());
       CHECK(distance(to_array(sums), expected) < 1e-6);
     }
-}
-
-namespace {
-struct ConvShape {
-  Shape x, weight;
-  std::int64_t stride, padding;
-};
-}  // namespace
-
-// Channel counts of 16 and more make oneDNN choose blocked weights, which are reordered on the way
-// in and, for the gradient, on the way out.
-TEST_CASE("convolution: forward, data and weight gradients") {
-  for (int team : {1, 2})
-    for (const ConvShape& s : {ConvShape{{4, 1, 28, 28}, {20, 1, 5, 5}, 1, 0},
-                               ConvShape{{4, 20, 12, 12}, {50, 20, 5, 5}, 1, 0},
-                               ConvShape{{3, 16, 9, 7}, {32, 16, 3, 3}, 1, 1},
-                               ConvShape{{2, 64, 5, 5}, {64, 64, 3, 3}, 1, 1},
-                               ConvShape{{2, 32, 8, 8}, {64, 32, 1, 1}, 2, 0},
-                               ConvShape{{3, 3, 11, 13}, {17, 3, 3, 3}, 2, 1},
-                               ConvShape{{1, 5, 6, 6}, {7, 5, 4, 2}, 1, 2}})
-      for (bool with_bias : {false, true}) {
-        const ThreadsScope scope(team);
-        CAPTURE(s.x.str());
-        CAPTURE(s.weight.str());
-        CAPTURE(team);
-        const Array x = random(1, s.x), w = random(2, s.weight, -0.5, 0.5);
-        const Array bias = random(3, {s.weight[0]});
-        const Array y = naive::conv2d(x, w, with_bias ? &bias : nullptr, s.stride, s.padding);
-        const Array dy = random(4, y.shape);
-        Array dx(x.shape), dw(w.shape), db(bias.shape);
-        naive::for_each_tap(x.shape, w.shape, s.stride, s.padding, [&](const naive::Tap& t) {
-          const double g = dy[dy.at(t.n, t.o, t.i, t.j)];
-          dx[x.at(t.n, t.c, t.h, t.w)] += g * w[w.at(t.o, t.c, t.u, t.v)];
-          dw[w.at(t.o, t.c, t.u, t.v)] += g * x[x.at(t.n, t.c, t.h, t.w)];
-        });
-        for (std::int64_t i = 0; i < dy.size(); ++i) db[naive::channel_of(dy.shape, i)] += dy[i];
-
-        kernels::Convolution conv({s.x[0], s.x[1], s.x[2], s.x[3], s.weight[0], s.weight[2],
-                                   s.weight[3], s.stride, s.padding, with_bias});
-        const auto image = [](const Array& a) { return to_tensor(a, Layout::channels_last); };
-        const Tensor tx = image(x), tw = to_tensor(w), tb = to_tensor(bias), tdy = image(dy);
-        Array nan(y.shape), nan_x(x.shape);
-        std::fill(nan.values.begin(), nan.values.end(), NAN);
-        std::fill(nan_x.values.begin(), nan_x.values.end(), NAN);
-        Tensor out = image(nan), out_dx = image(nan_x);
-        Tensor out_dw = Tensor::full(w.shape, NAN), out_db = Tensor::full(bias.shape, NAN);
-        for (int run = 0; run < 2; ++run) {
-          conv.forward(tx.f32(), tw.f32(), with_bias ? tb.f32() : nullptr, out.f32());
-          conv.backward_data(tdy.f32(), tw.f32(), out_dx.f32());
-          conv.backward_weights(tx.f32(), tdy.f32(), out_dw.f32(),
-                                with_bias ? out_db.f32() : nullptr);
-        }
-        CHECK(distance(to_array(out), y) < 2e-6);
-        CHECK(distance(to_array(out_dx), dx) < 2e-6);
-        CHECK(distance(to_array(out_dw), dw) < 2e-6);
-        if (with_bias) CHECK(distance(to_array(out_db), db) < 2e-6);
-      }
 }
 
 TEST_CASE("channel moments: exact to rounding, also far from zero") {

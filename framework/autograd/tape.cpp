@@ -1,76 +1,31 @@
-#include <deque>
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
-#include <bitwright/autograd/variable.h>
 #include <bitwright/core/error.h>
 
+#include "autograd/tape_impl.h"
 #include "kernels/elementwise.h"
 
 namespace bitwright {
 
-struct Value {
-  Tensor value;
-  Tensor gradient;
-  bool wants_gradient = false;
-};
-
-struct Node {
-  std::unique_ptr<Op> op;
-  std::string label;
-  std::vector<int> input_ids, output_ids;
-  std::vector<Tensor> inputs, outputs;  // handles, so that a replay builds nothing
-};
-
-// One node's part of a backward pass. A gradient's first contribution is written in place; later
-// ones go to scratch and are added.
-struct BackwardStep {
-  int node = 0;
-  std::vector<Tensor> output_gradients;
-  std::vector<Tensor> input_gradients;
-  std::vector<std::pair<Tensor, Tensor>> additions;  // (scratch, gradient)
-};
-
-struct BackwardPlan {
-  int loss = -1;
-  std::vector<Tensor> zeroed;  // gradients that nothing contributes to
-  std::vector<BackwardStep> steps;
-};
-
-struct Tape::Impl {
-  std::deque<Value> values;
-  std::vector<Node> nodes;
-  BackwardPlan plan;
-  std::string label;
-  TapeObserver* observer = nullptr;
-
-  int add(Tensor value, bool wants_gradient) {
-    values.push_back({std::move(value), {}, wants_gradient});
-    return static_cast<int>(values.size()) - 1;
-  }
-  Value& at(int id) { return values[static_cast<std::size_t>(id)]; }
-  Tensor& gradient(int id) {
-    Value& v = at(id);
-    if (!v.gradient.defined()) v.gradient = Tensor::empty(v.value.spec());
-    return v.gradient;
-  }
-  void make_plan(int loss);
-  BackwardStep plan_step(int node, std::vector<bool>& reached);
-};
-
-Tape::Tape() : impl_(std::make_unique<Impl>()) {}
+Tape::Tape(Execution execution) : impl_(std::make_unique<Impl>()) { impl_->execution = execution; }
 Tape::~Tape() = default;
 
 const Tensor& Variable::value() const { return tape_->impl_->at(index_).value; }
+const TensorSpec& Variable::spec() const { return tape_->impl_->at(index_).spec; }
 const Tensor& Variable::gradient() const { return tape_->impl_->at(index_).gradient; }
 bool Variable::requires_gradient() const { return tape_->impl_->at(index_).wants_gradient; }
 
-Variable Tape::constant(Tensor value) { return {this, impl_->add(std::move(value), false)}; }
+Variable Tape::constant(Tensor value) {
+  const TensorSpec spec = value.spec();
+  return {this, impl_->add(spec, std::move(value), false, true)};
+}
 
 Variable Tape::parameter(Tensor value) {
-  const int id = impl_->add(std::move(value), true);
+  const TensorSpec spec = value.spec();
+  const int id = impl_->add(spec, std::move(value), true, true);
   impl_->gradient(id).fill(0);
   return {this, id};
 }
@@ -82,24 +37,26 @@ Variable Tape::record(std::unique_ptr<Op> op, std::span<const Variable> inputs) 
 }
 
 std::vector<Variable> Tape::record_many(std::unique_ptr<Op> op, std::span<const Variable> inputs) {
-  Node node;
+  require(!impl_->planned, "a tape that was planned records nothing more");
+  TapeNode node;
   std::vector<TensorSpec> specs;
   bool wants_gradient = false;
   for (const Variable& v : inputs) {
     require(v.tape_ == this, fmt::format("{}: input belongs to another tape", op->name()));
     node.input_ids.push_back(v.index_);
     node.inputs.push_back(v.value());
-    specs.push_back(v.value().spec());
+    specs.push_back(v.spec());
     wants_gradient |= v.requires_gradient();
   }
+  const bool eager = impl_->execution == Execution::eager;
   std::vector<Variable> results;
   for (const TensorSpec& spec : op->outputs(specs)) {
-    node.outputs.push_back(Tensor::empty(spec));
+    node.outputs.push_back(eager ? Tensor::empty(spec) : Tensor());
     node.output_ids.push_back(
-        impl_->add(node.outputs.back(), wants_gradient && is_floating(spec.type)));
+        impl_->add(spec, node.outputs.back(), wants_gradient && is_floating(spec.type), false));
     results.push_back({this, node.output_ids.back()});
   }
-  op->forward(node.inputs, node.outputs);
+  if (eager) op->forward(node.inputs, node.outputs);
   node.op = std::move(op);
   node.label = impl_->label;
   impl_->nodes.push_back(std::move(node));
@@ -107,54 +64,93 @@ std::vector<Variable> Tape::record_many(std::unique_ptr<Op> op, std::span<const 
   return results;
 }
 
+void Tape::plan(std::span<const Variable> kept, Variable loss) {
+  require(impl_->execution == Execution::planned && !impl_->planned, "plan() comes once");
+  std::vector<int> ids;
+  for (const Variable& v : kept) ids.push_back(v.index_);
+  if (loss.defined()) ids.push_back(loss.index_);
+  fuse_ops(*impl_, ids);
+  if (loss.defined()) impl_->plan_backward(loss.index_);
+  place_values(*impl_, ids);
+  if (loss.defined()) impl_->bind_backward();
+  impl_->planned = true;
+}
+
 void Tape::forward() {
+  require(impl_->execution == Execution::eager || impl_->planned, "forward() comes after plan()");
   TapeObserver* const observer = impl_->observer;
   for (std::size_t i = 0; i < impl_->nodes.size(); ++i) {
-    Node& node = impl_->nodes[i];
+    TapeNode& node = impl_->nodes[i];
     if (observer) observer->before({*this, i, Pass::forward, node.outputs});
     node.op->forward(node.inputs, node.outputs);
     if (observer) observer->after({*this, i, Pass::forward, node.outputs});
   }
 }
 
-BackwardStep Tape::Impl::plan_step(int index, std::vector<bool>& reached) {
-  Node& node = nodes[static_cast<std::size_t>(index)];
-  BackwardStep step{index, {}, {}, {}};
-  for (int id : node.output_ids) {
-    if (!at(id).wants_gradient) {
-      step.output_gradients.emplace_back();
-      continue;
-    }
-    step.output_gradients.push_back(gradient(id));
-    if (!reached[static_cast<std::size_t>(id)]) plan.zeroed.push_back(gradient(id));
-  }
-  for (int id : node.input_ids) {
-    if (!at(id).wants_gradient) {
-      step.input_gradients.emplace_back();
-    } else if (!reached[static_cast<std::size_t>(id)]) {
-      reached[static_cast<std::size_t>(id)] = true;
-      step.input_gradients.push_back(gradient(id));
-    } else {
-      step.input_gradients.push_back(Tensor::empty(at(id).value.spec()));
-      step.additions.emplace_back(step.input_gradients.back(), gradient(id));
-    }
-  }
-  return step;
+std::vector<TensorSpec> Tape::Impl::specs(const std::vector<int>& ids) const {
+  std::vector<TensorSpec> all;
+  for (int id : ids) all.push_back(values[static_cast<std::size_t>(id)].spec);
+  return all;
 }
 
-void Tape::Impl::make_plan(int loss) {
-  plan = BackwardPlan{loss, {}, {}};
+void Tape::Impl::plan_backward(int loss) {
+  plan = BackwardPlan{loss, {}, {}, false};
   std::vector<bool> reached(values.size());
   reached[static_cast<std::size_t>(loss)] = true;
-  gradient(loss).fill(1);
   for (int i = static_cast<int>(nodes.size()) - 1; i >= 0; --i) {
-    bool on_path = false;
-    for (int id : nodes[static_cast<std::size_t>(i)].output_ids)
-      on_path |= reached[static_cast<std::size_t>(id)] && at(id).wants_gradient;
-    if (on_path) plan.steps.push_back(plan_step(i, reached));
+    const auto on_path = [&](int id) {
+      return reached[static_cast<std::size_t>(id)] && at(id).wants_gradient;
+    };
+    const TapeNode& n = node(i);
+    if (std::none_of(n.output_ids.begin(), n.output_ids.end(), on_path)) continue;
+    BackwardStep step;
+    step.node = i;
+    for (int id : n.output_ids)
+      if (at(id).wants_gradient && !reached[static_cast<std::size_t>(id)])
+        plan.zeroed.push_back(id);
+    for (int id : n.input_ids) {
+      step.contributes.push_back(at(id).wants_gradient ? id : -1);
+      step.first.push_back(at(id).wants_gradient && !reached[static_cast<std::size_t>(id)]);
+      if (at(id).wants_gradient) reached[static_cast<std::size_t>(id)] = true;
+    }
+    plan.steps.push_back(std::move(step));
   }
   for (std::size_t id = 0; id < values.size(); ++id)
-    if (values[id].gradient.defined() && !reached[id]) plan.zeroed.push_back(values[id].gradient);
+    if (values[id].gradient.defined() && !reached[id]) plan.zeroed.push_back(static_cast<int>(id));
+}
+
+// The tensors that backward may read; what the op does not declare has a shape only.
+static std::vector<Tensor> readable(const std::vector<Tensor>& tensors, const auto& reads) {
+  std::vector<Tensor> visible;
+  for (std::size_t k = 0; k < tensors.size(); ++k)
+    visible.push_back(reads(k) ? tensors[k] : Tensor::described(tensors[k].spec()));
+  return visible;
+}
+
+void Tape::Impl::bind_backward() {
+  gradient(plan.loss).fill(1);
+  for (BackwardStep& step : plan.steps) {
+    const TapeNode& n = node(step.node);
+    step.inputs = readable(n.inputs, [&](std::size_t k) { return n.op->backward_reads_input(k); });
+    step.outputs =
+        readable(n.outputs, [&](std::size_t k) { return n.op->backward_reads_output(k); });
+    for (int id : n.output_ids)
+      step.output_gradients.push_back(at(id).wants_gradient ? gradient(id) : Tensor());
+    step.input_gradients.resize(step.contributes.size());
+    for (std::size_t k = 0; k < step.contributes.size(); ++k) {
+      const int id = step.contributes[k];
+      if (id < 0) continue;
+      Tensor& place = step.input_gradients[k];
+      if (step.first[k]) {
+        place = gradient(id);
+      } else {
+        if (!place.defined()) place = Tensor::empty(at(id).spec);
+        step.additions.emplace_back(place, gradient(id));
+      }
+    }
+  }
+  for (int id : plan.zeroed) gradient(id);
+  plan.bound = true;
 }
 
 static void add_to(Tensor& gradient, const Tensor& term) {
@@ -164,16 +160,20 @@ static void add_to(Tensor& gradient, const Tensor& term) {
 }
 
 void Tape::backward(Variable scalar) {
-  require(scalar.tape_ == this && scalar.value().numel() == 1,
+  require(scalar.tape_ == this && scalar.shape().numel() == 1,
           "backward needs a one-element value of this tape");
-  if (impl_->plan.loss != scalar.index_) impl_->make_plan(scalar.index_);
-  for (Tensor& gradient : impl_->plan.zeroed) gradient.fill(0);
+  if (impl_->plan.loss != scalar.index_) {
+    require(!impl_->planned, "backward of another value than the tape was planned for");
+    impl_->plan_backward(scalar.index_);
+    impl_->bind_backward();
+  }
+  for (int id : impl_->plan.zeroed) impl_->gradient(id).fill(0);
   TapeObserver* const observer = impl_->observer;
   for (BackwardStep& step : impl_->plan.steps) {
     const auto index = static_cast<std::size_t>(step.node);
-    Node& node = impl_->nodes[index];
     if (observer) observer->before({*this, index, Pass::backward, step.input_gradients});
-    node.op->backward({node.inputs, node.outputs, step.output_gradients, step.input_gradients});
+    impl_->nodes[index].op->backward(
+        {step.inputs, step.outputs, step.output_gradients, step.input_gradients});
     for (auto& [scratch, gradient] : step.additions) add_to(gradient, scratch);
     if (observer) observer->after({*this, index, Pass::backward, step.input_gradients});
   }

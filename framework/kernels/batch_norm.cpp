@@ -1,166 +1,166 @@
 #include "kernels/batch_norm.h"
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
-#include <bitwright/core/parallel.h>
+#include "kernels/channels.h"
 
 namespace bitwright::kernels {
 namespace {
 
-// Few channels make short rows that waste vectors. Several rows are therefore handled as one wide
-// row, a multiple of 16 floats; sums are folded back to the channels at the end, and per-channel
-// factors are repeated along it.
-struct Wide {
-  std::int64_t rows, width, tail;  ///< wide rows, their floats, and floats left over at the end
-  Wide(std::int64_t all_rows, std::int64_t channels) {
-    std::int64_t group = 1;
-    if (channels < 64)
-      while (group * channels % 16 != 0) ++group;
-    rows = all_rows / group;
-    width = group * channels;
-    tail = all_rows * channels - rows * width;
-  }
-};
-
-/// One per-channel factor, repeated along a wide row; null stays null.
-class Repeated {
- public:
-  Repeated(const float* values, std::int64_t channels, std::int64_t width) {
-    if (values == nullptr || width == channels) {
-      data_ = values;
-      return;
-    }
-    for (std::int64_t i = 0; i < width; ++i)
-      small_[static_cast<std::size_t>(i)] = values[i % channels];
-    data_ = small_.data();
-  }
-  operator const float*() const { return data_; }  // NOLINT: stands for the pointer
-
- private:
-  std::array<float, 16 * 64> small_;  // widest: 63 channels, 16 rows
-  const float* data_;
-};
-
-// Wide rows are summed in fixed chunks, then chunk by chunk in order: the number of threads does
-// not change the order of additions.
-constexpr std::int64_t kChunkRows = 128;
-
-// Adds up `sums` quantities per channel. add(offset, count, partial): adds the terms of `count`
-// elements from `offset` on; quantity q of element i goes to partial[q * width + i].
-template <class Add>
-void sum_channels(std::int64_t rows, std::int64_t channels, int sums, float* const* results,
-                  Add add) {
-  const Wide wide(rows, channels);
-  const std::int64_t chunks = std::max<std::int64_t>(1, (wide.rows + kChunkRows - 1) / kChunkRows);
-  const std::int64_t slot = sums * wide.width;
-  thread_local std::vector<float> partials;  // keeps its capacity: no allocation per step
-  partials.assign(static_cast<std::size_t>((chunks + 1) * slot), 0.f);
-  float* const all = partials.data();
-  const std::int64_t grain = std::max<std::int64_t>(1, 16384 / (kChunkRows * wide.width));
-  parallel_for(chunks, grain, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t chunk = begin; chunk < end; ++chunk)
-      for (std::int64_t r = chunk * kChunkRows; r < std::min(wide.rows, (chunk + 1) * kChunkRows);
-           ++r)
-        add(r * wide.width, wide.width, all + chunk * slot);
-  });
-  if (wide.tail > 0) add(wide.rows * wide.width, wide.tail, all + chunks * slot);
-  for (int q = 0; q < sums; ++q)
-    for (std::int64_t c = 0; c < channels; ++c) {
-      double sum = 0;
-      for (std::int64_t chunk = 0; chunk <= chunks; ++chunk)
-        for (std::int64_t i = c; i < wide.width; i += channels)
-          sum += static_cast<double>(all[chunk * slot + q * wide.width + i]);
-      results[q][c] = static_cast<float>(sum);
-    }
+// Mean of the first rows: near enough to the mean for sums of differences.
+template <class T>
+void first_rows_mean(std::int64_t rows, std::int64_t channels, const T* x, float* mean) {
+  const std::int64_t few = std::min<std::int64_t>(rows, 16);
+  std::fill_n(mean, channels, 0.f);
+  for (std::int64_t r = 0; r < few; ++r)
+    for (std::int64_t c = 0; c < channels; ++c) mean[c] += float(x[r * channels + c]);
+  for (std::int64_t c = 0; c < channels; ++c) mean[c] /= static_cast<float>(few);
 }
 
-// body(offset, count): elements from `offset` on, starting at channel 0.
-template <class Body>
-void for_each_wide_row(std::int64_t rows, std::int64_t channels, Body body) {
-  const Wide wide(rows, channels);
-  parallel_for(wide.rows, std::max<std::int64_t>(1, 16384 / wide.width),
-               [=, &body](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t r = begin; r < end; ++r) body(r * wide.width, wide.width);
-               });
-  if (wide.tail > 0) body(wide.rows * wide.width, wide.tail);
+// The gradient behind the ReLU.
+template <bool Relu, class T>
+float passed(const T* y, const T* dy, std::int64_t i) {
+  if constexpr (Relu)
+    return float(y[i]) > 0 ? float(dy[i]) : 0.f;
+  else
+    return float(dy[i]);
+}
+
+template <class F>
+void with_bool(bool value, const F& f) {
+  value ? f(std::true_type{}) : f(std::false_type{});
 }
 
 }  // namespace
 
-void channel_moments(std::int64_t rows, std::int64_t channels, const float* x, float* mean,
+template <class T>
+void channel_moments(std::int64_t rows, std::int64_t channels, const T* x, float* mean,
                      float* variance) {
-  const float n = static_cast<float>(rows);
-  sum_channels(rows, channels, 1, &mean,
-               [=](std::int64_t at, std::int64_t count, float* __restrict partial) {
-                 const float* __restrict in = x + at;
-                 for (std::int64_t i = 0; i < count; ++i) partial[i] += in[i];
+  thread_local std::vector<float> origin;
+  origin.resize(static_cast<std::size_t>(channels));
+  first_rows_mean(rows, channels, x, origin.data());
+  const Repeated near(origin.data(), channels, WideRows(rows, channels).width);
+  float* const results[] = {mean, variance};
+  const std::int64_t width = WideRows(rows, channels).width;
+  sum_channels(rows, channels, 2, results,
+               [=, &near](std::int64_t at, std::int64_t count, float* __restrict partial) {
+                 const T* __restrict in = x + at;
+                 const float* __restrict o = near;
+                 float* __restrict squares = partial + width;
+                 for (std::int64_t i = 0; i < count; ++i) {
+                   const float d = float(in[i]) - o[i];
+                   partial[i] += d;
+                   squares[i] += d * d;
+                 }
                });
-  for (std::int64_t c = 0; c < channels; ++c) mean[c] /= n;
-  const Repeated m(mean, channels, Wide(rows, channels).width);
-  sum_channels(rows, channels, 1, &variance,
-               [x, &m](std::int64_t at, std::int64_t count, float* __restrict partial) {
-                 const float* __restrict in = x + at;
-                 const float* __restrict mu = m;
-                 for (std::int64_t i = 0; i < count; ++i)
-                   partial[i] += (in[i] - mu[i]) * (in[i] - mu[i]);
-               });
-  for (std::int64_t c = 0; c < channels; ++c) variance[c] /= n;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const double n = static_cast<double>(rows);
+    const double first = static_cast<double>(mean[c]) / n;
+    const double second = static_cast<double>(variance[c]) / n - first * first;
+    mean[c] = static_cast<float>(static_cast<double>(origin[static_cast<std::size_t>(c)]) + first);
+    variance[c] = static_cast<float>(std::max(0.0, second));
+  }
 }
 
-void normalize(std::int64_t rows, std::int64_t channels, const float* x, const float* mean,
-               const float* inverse_sd, const float* scale, const float* shift, float* y) {
-  const std::int64_t width = Wide(rows, channels).width;
-  const Repeated m(mean, channels, width), s(inverse_sd, channels, width),
-      gamma(scale, channels, width), beta(shift, channels, width);
-  for_each_wide_row(rows, channels, [&](std::int64_t at, std::int64_t count) {
-    const float* __restrict in = x + at, * __restrict mu = m, * __restrict sd = s, * __restrict g = gamma, * __restrict b = beta;
-    float* __restrict out = y + at;
-    for (std::int64_t i = 0; i < count; ++i) out[i] = (in[i] - mu[i]) * sd[i];
-    if (g != nullptr)
-      for (std::int64_t i = 0; i < count; ++i) out[i] *= g[i];
-    if (b != nullptr)
-      for (std::int64_t i = 0; i < count; ++i) out[i] += b[i];
-  });
-}
-
-void normalize_gradient_sums(std::int64_t rows, std::int64_t channels, const float* x,
-                             const float* dy, const float* mean, const float* inverse_sd,
-                             float* sum_dy, float* sum_dy_xhat) {
-  const std::int64_t width = Wide(rows, channels).width;
-  const Repeated m(mean, channels, width), s(inverse_sd, channels, width);
-  float* const results[] = {sum_dy, sum_dy_xhat};
-  sum_channels(
-      rows, channels, 2, results,
-      [=, &m, &s](std::int64_t at, std::int64_t count, float* __restrict partial) {
-        const float* __restrict in = x + at, * __restrict gradient = dy + at, * __restrict mu = m, * __restrict sd = s;
-        float* __restrict second = partial + width;
+template <class T>
+void normalize(const Normalization& n, const T* x, const T* residual, T* y) {
+  const std::int64_t width = WideRows(n.rows, n.channels).width;
+  thread_local std::vector<float> factors, terms;
+  factors.resize(static_cast<std::size_t>(n.channels));
+  terms.resize(static_cast<std::size_t>(n.channels));
+  for (std::int64_t c = 0; c < n.channels; ++c) {
+    const auto at = static_cast<std::size_t>(c);
+    factors[at] = n.inverse_sd[c] * (n.scale == nullptr ? 1.f : n.scale[c]);
+    terms[at] = n.shift == nullptr ? 0.f : n.shift[c];
+  }
+  const Repeated mean(n.mean, n.channels, width), factor(factors.data(), n.channels, width),
+      term(terms.data(), n.channels, width);
+  with_bool(n.relu, [&](auto relu) {
+    with_bool(residual != nullptr, [&](auto added) {
+      for_each_wide_row(n.rows, n.channels, [&](std::int64_t at, std::int64_t count) {
+        const T* __restrict in = x + at;
+        const T* __restrict more = residual + (added ? at : 0);
+        const float* __restrict mu = mean;
+        const float* __restrict a = factor;
+        const float* __restrict b = term;
+        T* __restrict out = y + at;
         for (std::int64_t i = 0; i < count; ++i) {
-          partial[i] += gradient[i];
-          second[i] += gradient[i] * (in[i] - mu[i]) * sd[i];
+          float v = (float(in[i]) - mu[i]) * a[i] + b[i];
+          if constexpr (added) v += float(more[i]);
+          if constexpr (relu) v = v > 0 ? v : 0.f;
+          out[i] = T(v);
         }
       });
-}
-
-void normalize_backward(std::int64_t rows, std::int64_t channels, const float* x, const float* dy,
-                        const float* mean, const float* inverse_sd, const float* scale,
-                        const float* sum_dy, const float* sum_dy_xhat, float* dx) {
-  const std::int64_t width = Wide(rows, channels).width;
-  const float per_row = 1.f / static_cast<float>(rows);
-  const Repeated m(mean, channels, width), s(inverse_sd, channels, width),
-      gamma(scale, channels, width), first(sum_dy, channels, width),
-      second(sum_dy_xhat, channels, width);
-  for_each_wide_row(rows, channels, [&](std::int64_t at, std::int64_t count) {
-    const float* __restrict in = x + at, * __restrict gradient = dy + at, * __restrict mu = m, * __restrict sd = s, * __restrict g = gamma, * __restrict sum1 = first, * __restrict sum2 = second;
-    float* __restrict out = dx + at;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const float xhat = (in[i] - mu[i]) * sd[i];
-      out[i] = sd[i] * (gradient[i] - per_row * (sum1[i] + xhat * sum2[i]));
-    }
-    if (g != nullptr)
-      for (std::int64_t i = 0; i < count; ++i) out[i] *= g[i];
+    });
   });
 }
+
+template <class T>
+void normalize_gradient_sums(const Normalization& n, const T* x, const T* y, const T* dy, T* masked,
+                             float* sum_g, float* sum_g_xhat) {
+  const std::int64_t width = WideRows(n.rows, n.channels).width;
+  const Repeated mean(n.mean, n.channels, width);
+  float* const results[] = {sum_g, sum_g_xhat};
+  with_bool(n.relu, [&](auto relu) {
+    with_bool(masked != nullptr, [&](auto stored) {
+      sum_channels(n.rows, n.channels, 2, results,
+                   [=, &mean](std::int64_t at, std::int64_t count, float* __restrict partial) {
+                     const T* __restrict in = x + at;
+                     const float* __restrict mu = mean;
+                     float* __restrict second = partial + width;
+                     for (std::int64_t i = 0; i < count; ++i) {
+                       const float g = passed<relu>(y + at, dy + at, i);
+                       if constexpr (stored) masked[at + i] = T(g);
+                       partial[i] += g;
+                       second[i] += g * (float(in[i]) - mu[i]);
+                     }
+                   });
+    });
+  });
+  for (std::int64_t c = 0; c < n.channels; ++c) sum_g_xhat[c] *= n.inverse_sd[c];
+}
+
+template <class T>
+void normalize_backward(const Normalization& n, const T* x, const T* y, const T* dy,
+                        const float* sum_g, const float* sum_g_xhat, T* dx) {
+  const std::int64_t width = WideRows(n.rows, n.channels).width;
+  const float per_row = 1.f / static_cast<float>(n.rows);
+  // dx = a (g - k1 - (x - mean) k2) with one value of each per channel.
+  thread_local std::vector<float> factors[3];
+  for (auto& f : factors) f.resize(static_cast<std::size_t>(n.channels));
+  for (std::int64_t c = 0; c < n.channels; ++c) {
+    const auto at = static_cast<std::size_t>(c);
+    factors[0][at] = n.inverse_sd[c] * (n.scale == nullptr ? 1.f : n.scale[c]);
+    factors[1][at] = sum_g[c] * per_row;
+    factors[2][at] = n.inverse_sd[c] * sum_g_xhat[c] * per_row;
+  }
+  const Repeated mean(n.mean, n.channels, width), factor(factors[0].data(), n.channels, width),
+      first(factors[1].data(), n.channels, width), second(factors[2].data(), n.channels, width);
+  with_bool(n.relu, [&](auto relu) {
+    for_each_wide_row(n.rows, n.channels, [&](std::int64_t at, std::int64_t count) {
+      const T* __restrict in = x + at;
+      const float* __restrict mu = mean;
+      const float* __restrict a = factor;
+      const float* __restrict k1 = first;
+      const float* __restrict k2 = second;
+      T* __restrict out = dx + at;
+      for (std::int64_t i = 0; i < count; ++i)
+        out[i] =
+            T(a[i] * (passed<relu>(y + at, dy + at, i) - k1[i] - (float(in[i]) - mu[i]) * k2[i]));
+    });
+  });
+}
+
+#define BITWRIGHT_FOR_TYPE(T)                                                                   \
+  template void channel_moments(std::int64_t, std::int64_t, const T*, float*, float*);          \
+  template void normalize(const Normalization&, const T*, const T*, T*);                        \
+  template void normalize_gradient_sums(const Normalization&, const T*, const T*, const T*, T*, \
+                                        float*, float*);                                        \
+  template void normalize_backward(const Normalization&, const T*, const T*, const T*,          \
+                                   const float*, const float*, T*);
+BITWRIGHT_FOR_TYPE(float)
+BITWRIGHT_FOR_TYPE(bfloat16)
+#undef BITWRIGHT_FOR_TYPE
 
 }  // namespace bitwright::kernels

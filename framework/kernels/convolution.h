@@ -1,34 +1,75 @@
 #pragma once
-// 2-D convolution of fixed shape, planned once (oneDNN, direct algorithm).
-// Images are channels_last (nhwc), weights plain OIHW; oneDNN's own weight form is internal.
+// 2-D convolution of fixed shape, planned once: an algorithm for each pass, chosen by a fixed rule.
+// Images are channels_last (nhwc) in f32 or bf16; weights and their gradients are plain OIHW, f32.
 
 #include <cstdint>
 #include <memory>
 
+#include <bitwright/tensor/tensor.h>
+
 namespace bitwright::kernels {
 
+struct ConvShape {
+  std::int64_t n = 0, c = 0, h = 0, w = 0;  ///< input
+  std::int64_t out_channels = 0, kernel_h = 0, kernel_w = 0;
+  std::int64_t stride = 1, padding = 0, groups = 1;
+  bool bias = false;
+  DType type = DType::f32;  ///< of the images
+  std::int64_t out_h() const { return (h + 2 * padding - kernel_h) / stride + 1; }
+  std::int64_t out_w() const { return (w + 2 * padding - kernel_w) / stride + 1; }
+  Shape weight() const { return {out_channels, c / groups, kernel_h, kernel_w}; }
+};
+
+// One pass by one algorithm. Image pointers are to elements of ConvShape::type.
+class ConvForward {
+ public:
+  virtual ~ConvForward() = default;
+  virtual void run(const void* x, const float* weight, const float* bias, void* y) = 0;
+};
+class ConvBackwardData {
+ public:
+  virtual ~ConvBackwardData() = default;
+  virtual void run(const void* dy, const float* weight, void* dx) = 0;
+};
+class ConvBackwardWeights {
+ public:
+  virtual ~ConvBackwardWeights() = default;
+  /// Overwrites dw.
+  virtual void run(const void* x, const void* dy, float* dw) = 0;
+};
+
+/// oneDNN's direct algorithms: every shape.
+std::unique_ptr<ConvForward> direct_forward(const ConvShape& shape);
+std::unique_ptr<ConvBackwardData> direct_backward_data(const ConvShape& shape);
+std::unique_ptr<ConvBackwardWeights> direct_backward_weights(const ConvShape& shape);
+
+/// Winograd's F(4x4, 3x3) (Lavin and Gray 2016): f32, 3x3, stride 1, padding 1, one group.
+bool winograd_fits(const ConvShape& shape);
+std::unique_ptr<ConvForward> winograd_forward(const ConvShape& shape);
+std::unique_ptr<ConvBackwardData> winograd_backward_data(const ConvShape& shape);
+std::unique_ptr<ConvBackwardWeights> winograd_backward_weights(const ConvShape& shape);
+
+/// Matrix products on image patches: one group.
+bool patches_fit(const ConvShape& shape);
+std::unique_ptr<ConvForward> patches_forward(const ConvShape& shape);
+std::unique_ptr<ConvBackwardData> patches_backward_data(const ConvShape& shape);
+std::unique_ptr<ConvBackwardWeights> patches_backward_weights(const ConvShape& shape);
+
+/// The passes of one layer, each made when it is first asked for.
 class Convolution {
  public:
-  struct Plan {
-    std::int64_t n = 0, c = 0, h = 0, w = 0;  ///< input
-    std::int64_t out_channels = 0, kernel_h = 0, kernel_w = 0;
-    std::int64_t stride = 1, padding = 0;
-    bool bias = false;
-    std::int64_t out_h() const { return (h + 2 * padding - kernel_h) / stride + 1; }
-    std::int64_t out_w() const { return (w + 2 * padding - kernel_w) / stride + 1; }
-  };
-  explicit Convolution(const Plan& plan);
-  ~Convolution();
-
-  void forward(const float* x, const float* weight, const float* bias, float* y);
+  explicit Convolution(const ConvShape& shape) : shape_(shape) {}
+  void forward(const void* x, const float* weight, const float* bias, void* y);
   /// dx from dy; uses `weight`.
-  void backward_data(const float* dy, const float* weight, float* dx);
-  /// dw (and dbias, unless null) from x and dy.
-  void backward_weights(const float* x, const float* dy, float* dw, float* dbias);
+  void backward_data(const void* dy, const float* weight, void* dx);
+  void backward_weights(const void* x, const void* dy, float* dw);
+  void backward_bias(const void* dy, float* db);
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  ConvShape shape_;
+  std::unique_ptr<ConvForward> forward_;
+  std::unique_ptr<ConvBackwardData> backward_data_;
+  std::unique_ptr<ConvBackwardWeights> backward_weights_;
 };
 
 }  // namespace bitwright::kernels

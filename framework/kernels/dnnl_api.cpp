@@ -1,5 +1,7 @@
 #include "kernels/dnnl_api.h"
 
+#include <omp.h>
+
 namespace bitwright::kernels::api {
 
 dnnl::engine& engine() {
@@ -8,8 +10,11 @@ dnnl::engine& engine() {
 }
 
 dnnl::stream& stream() {
-  static dnnl::stream instance(engine());
+  thread_local dnnl::stream instance(engine());
   return instance;
 }
+
+SingleThread::SingleThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
+SingleThread::~SingleThread() { omp_set_num_threads(threads_); }
 
 }  // namespace bitwright::kernels::api

@@ -1,9 +1,7 @@
 #include "kernels/matmul.h"
 
-#include <algorithm>
+#include <optional>
 #include <unordered_map>
-
-#include <bitwright/core/parallel.h>
 
 #include "kernels/dnnl_api.h"
 
@@ -15,18 +13,35 @@ struct Matmul::Impl {
   std::unordered_map<int, dnnl::memory> arguments;
 };
 
-static api::Desc matrix(std::int64_t rows, std::int64_t columns, bool transposed) {
-  const api::Dims strides = transposed ? api::Dims{1, rows} : api::Dims{columns, 1};
-  return {{rows, columns}, dnnl::memory::data_type::f32, strides};
+static api::Desc matrix(const Matmul::Plan& plan, std::int64_t rows, std::int64_t columns,
+                        bool transposed, DType type) {
+  api::Dims dims{rows, columns}, strides = transposed ? api::Dims{1, rows} : api::Dims{columns, 1};
+  if (plan.batch > 1) {
+    dims.insert(dims.begin(), plan.batch);
+    strides.insert(strides.begin(), rows * columns);
+  }
+  return {dims, api::type_of(type), strides};
+}
+
+static api::Desc row(const Matmul::Plan& plan) {
+  return {plan.batch > 1 ? api::Dims{1, 1, plan.n} : api::Dims{1, plan.n}, api::type_of(DType::f32),
+          plan.batch > 1 ? api::Dims{plan.n, plan.n, 1} : api::Dims{plan.n, 1}};
 }
 
 Matmul::Matmul(const Plan& plan) : impl_(std::make_unique<Impl>()) {
-  const auto a = matrix(plan.m, plan.k, plan.transpose_a);
-  const auto b = matrix(plan.k, plan.n, plan.transpose_b);
-  const auto c = matrix(plan.m, plan.n, false);
-  const auto bias = matrix(1, plan.n, false);
-  const auto desc =
-      plan.bias ? api::matmul(api::engine(), a, b, bias, c) : api::matmul(api::engine(), a, b, c);
+  std::optional<api::SingleThread> alone;
+  if (plan.single_thread) alone.emplace();
+  const auto a = matrix(plan, plan.m, plan.k, plan.transpose_a, plan.type);
+  const auto b = matrix(plan, plan.k, plan.n, plan.transpose_b, plan.type);
+  const auto c = matrix(plan, plan.m, plan.n, false, plan.result);
+  dnnl::primitive_attr attributes;
+  if (plan.accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum();
+    attributes.set_post_ops(sum);
+  }
+  const auto bias = plan.bias ? row(plan) : api::Desc();
+  const auto desc = api::matmul(api::engine(), a, b, bias, c, attributes);
   impl_->primitive = dnnl::matmul(desc);
   impl_->a = api::unbound(a);
   impl_->b = api::unbound(b);
@@ -43,21 +58,13 @@ Matmul::~Matmul() = default;
 Matmul::Matmul(Matmul&&) noexcept = default;
 Matmul& Matmul::operator=(Matmul&&) noexcept = default;
 
-void Matmul::run(const float* a, const float* b, const float* bias, float* c) {
-  impl_->a.set_data_handle(const_cast<float*>(a));
-  impl_->b.set_data_handle(const_cast<float*>(b));
-  if (impl_->bias) impl_->bias.set_data_handle(const_cast<float*>(bias));
-  impl_->c.set_data_handle(c);
+void Matmul::run(const void* a, const void* b, const float* bias, void* c) {
+  api::bind(impl_->a, a);
+  api::bind(impl_->b, b);
+  if (impl_->bias) api::bind(impl_->bias, bias);
+  api::bind(impl_->c, c);
   impl_->primitive.execute(api::stream(), impl_->arguments);
   api::stream().wait();
-}
-
-void column_sums(std::int64_t rows, std::int64_t columns, const float* x, float* out) {
-  parallel_for(columns, 64, [=](std::int64_t begin, std::int64_t end) {
-    std::fill(out + begin, out + end, 0.f);
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t c = begin; c < end; ++c) out[c] += x[r * columns + c];
-  });
 }
 
 }  // namespace bitwright::kernels

@@ -40,6 +40,19 @@ Tensor Tensor::empty(const TensorSpec& spec) {
   return t;
 }
 
+Tensor Tensor::described(TensorSpec spec) {
+  Tensor t;
+  t.spec_ = std::move(spec);
+  return t;
+}
+
+Tensor Tensor::within(const std::shared_ptr<std::byte[]>& block, std::size_t offset,
+                      TensorSpec spec) {
+  Tensor t = described(std::move(spec));
+  t.storage_ = {block, block.get() + offset};
+  return t;
+}
+
 Tensor Tensor::full(Shape shape, float value) {
   Tensor t = empty(std::move(shape));
   t.fill(value);

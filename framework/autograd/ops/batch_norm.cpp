@@ -7,63 +7,109 @@
 namespace bitwright {
 namespace {
 
-// Inputs: x, then scale and shift when the map is affine.
+// Inputs: x; scale and shift when the map is affine; the residual, when one is fused in.
+//   y = (x - mean) / sd * scale + shift (+ residual), then max(0, y) when the ReLU is fused in.
 class BatchNorm final : public Op {
  public:
-  BatchNorm(BatchNormState state, bool training) : state_(std::move(state)), training_(training) {}
-  std::string_view name() const override { return "batch_norm"; }
+  BatchNorm(BatchNormState state, bool training, bool affine)
+      : state_(std::move(state)), training_(training), affine_(affine) {}
+  std::string_view name() const override {
+    return relu_ ? (residual_ ? "batch_norm+add+relu" : "batch_norm+relu")
+                 : (residual_ ? "batch_norm+add" : "batch_norm");
+  }
 
   std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
     const Shape& x = in[0].shape;
     require_shape(x.rank() == 2 || (x.rank() == 4 && in[0].layout == Layout::channels_last), name(),
                   x);
+    rows_ = x.numel() / x[1];
     channels_ = x[1];
-    rows_ = x.numel() / channels_;
-    for (Tensor* t : {&mean_, &inverse_sd_, &variance_, &sum_dy_, &sum_dy_xhat_})
-      *t = Tensor::empty(Shape{channels_});
+    const Shape channels{channels_};
+    for (Tensor* t : {&mean_, &inverse_sd_, &variance_, &sum_g_, &sum_g_xhat_})
+      *t = Tensor::empty(channels);
     for (const Tensor* t : {&state_.running_mean, &state_.running_variance})
-      require_shape(t->defined() && t->shape() == Shape{channels_}, name(), t->shape());
-    for (const TensorSpec& affine : in.subspan(1))
-      require_shape(affine.shape == Shape{channels_}, name(), affine.shape);
+      require_shape(t->defined() && t->shape() == channels, name(), t->shape());
+    if (affine_)
+      for (const TensorSpec& factor : in.subspan(1, 2))
+        require_shape(factor.shape == channels, name(), factor.shape);
     return {in[0]};
   }
 
   void forward(std::span<const Tensor> in, std::span<Tensor> out) override {
-    const float* x = in[0].f32();
-    if (training_) {
-      kernels::channel_moments(rows_, channels_, x, mean_.f32(), variance_.f32());
-      update_running_statistics();
-    } else {
-      mean_.copy_from(state_.running_mean);
-      variance_.copy_from(state_.running_variance);
-    }
-    for (std::int64_t c = 0; c < channels_; ++c)
-      inverse_sd_.f32()[c] =
-          1.f / std::sqrt(variance_.f32()[c] + static_cast<float>(state_.epsilon));
-    const bool affine = in.size() == 3;
-    kernels::normalize(rows_, channels_, x, mean_.f32(), inverse_sd_.f32(),
-                       affine ? in[1].f32() : nullptr, affine ? in[2].f32() : nullptr,
-                       out[0].f32());
+    for_float_type(in[0].type(), [&]<class T>(T*) {
+      if (training_) {
+        kernels::channel_moments(rows_, channels_, in[0].as<T>(), mean_.f32(), variance_.f32());
+        update_running_statistics();
+      } else {
+        mean_.copy_from(state_.running_mean);
+        variance_.copy_from(state_.running_variance);
+      }
+      for (std::int64_t c = 0; c < channels_; ++c)
+        inverse_sd_.f32()[c] =
+            1.f / std::sqrt(variance_.f32()[c] + static_cast<float>(state_.epsilon));
+      kernels::normalize(normalization(in), in[0].as<T>(), residual_ ? in.back().as<T>() : nullptr,
+                         out[0].as<T>());
+    });
   }
 
   void backward(const BackwardArgs& a) override {
-    const float *x = a.inputs[0].f32(), *dy = a.output_gradients[0].f32();
-    const bool affine = a.inputs.size() == 3;
-    kernels::normalize_gradient_sums(rows_, channels_, x, dy, mean_.f32(), inverse_sd_.f32(),
-                                     sum_dy_.f32(), sum_dy_xhat_.f32());
-    if (affine && a.input_gradients[1].defined()) a.input_gradients[1].copy_from(sum_dy_xhat_);
-    if (affine && a.input_gradients[2].defined()) a.input_gradients[2].copy_from(sum_dy_);
-    if (!a.input_gradients[0].defined()) return;
-    if (!training_) {  // fixed statistics: both sums drop out
-      sum_dy_.fill(0);
-      sum_dy_xhat_.fill(0);
+    for_float_type(a.output_gradients[0].type(), [&]<class T>(T*) { backward_of<T>(a); });
+  }
+  bool backward_reads_input(std::size_t k) const override { return k <= (affine_ ? 2 : 0); }
+  bool backward_reads_output(std::size_t) const override { return relu_; }
+
+  std::unique_ptr<Op> fuse(const Op& next, std::size_t position,
+                           std::span<const TensorSpec> next_inputs) const override {
+    if (relu_) return nullptr;
+    auto fused = std::make_unique<BatchNorm>(state_, training_, affine_);
+    fused->residual_ = residual_;
+    if (next.name() == "relu") {
+      fused->relu_ = true;
+      return fused;
     }
-    kernels::normalize_backward(rows_, channels_, x, dy, mean_.f32(), inverse_sd_.f32(),
-                                affine ? a.inputs[1].f32() : nullptr, sum_dy_.f32(),
-                                sum_dy_xhat_.f32(), a.input_gradients[0].f32());
+    const bool equal_terms = next.name() == "add" && next_inputs.size() == 2 &&
+                             next_inputs[0] == next_inputs[1] && position < 2;
+    if (!equal_terms || residual_) return nullptr;
+    fused->residual_ = true;
+    return fused;
   }
 
  private:
+  template <class T>
+  void backward_of(const BackwardArgs& a) {
+    const T *x = a.inputs[0].as<T>(), *dy = a.output_gradients[0].as<T>();
+    const T* y = relu_ ? a.outputs[0].as<T>() : nullptr;
+    kernels::Normalization n = normalization(a.inputs);
+    T* residual_gradient = nullptr;
+    if (residual_ && a.input_gradients.back().defined())
+      residual_gradient = a.input_gradients.back().as<T>();
+    kernels::normalize_gradient_sums(n, x, y, dy, residual_gradient, sum_g_.f32(),
+                                     sum_g_xhat_.f32());
+    if (affine_ && a.input_gradients[1].defined()) a.input_gradients[1].copy_from(sum_g_xhat_);
+    if (affine_ && a.input_gradients[2].defined()) a.input_gradients[2].copy_from(sum_g_);
+    if (!a.input_gradients[0].defined()) return;
+    if (!training_) {  // fixed statistics: both sums drop out
+      sum_g_.fill(0);
+      sum_g_xhat_.fill(0);
+    }
+    if (residual_gradient != nullptr) {  // it is dy behind the ReLU already
+      dy = residual_gradient;
+      n.relu = false;
+    }
+    kernels::normalize_backward(n, x, y, dy, sum_g_.f32(), sum_g_xhat_.f32(),
+                                a.input_gradients[0].as<T>());
+  }
+
+  kernels::Normalization normalization(std::span<const Tensor> in) const {
+    return {.rows = rows_,
+            .channels = channels_,
+            .mean = mean_.f32(),
+            .inverse_sd = inverse_sd_.f32(),
+            .scale = affine_ ? in[1].f32() : nullptr,
+            .shift = affine_ ? in[2].f32() : nullptr,
+            .relu = relu_};
+  }
+
   void update_running_statistics() {
     const float m = static_cast<float>(state_.momentum);
     const float unbiased =
@@ -76,9 +122,9 @@ class BatchNorm final : public Op {
   }
 
   BatchNormState state_;
-  bool training_;
+  bool training_, affine_, residual_ = false, relu_ = false;
   std::int64_t rows_ = 0, channels_ = 0;
-  Tensor mean_, variance_, inverse_sd_, sum_dy_, sum_dy_xhat_;
+  Tensor mean_, variance_, inverse_sd_, sum_g_, sum_g_xhat_;
 };
 
 }  // namespace
@@ -86,8 +132,8 @@ class BatchNorm final : public Op {
 Variable batch_norm(const Variable& x, const Variable& scale, const Variable& shift,
                     const BatchNormState& state, bool training) {
   require(scale.defined() == shift.defined(), "batch_norm: scale and shift go together");
-  if (!scale.defined()) return record_op<BatchNorm>(std::array{x}, state, training);
-  return record_op<BatchNorm>(std::array{x, scale, shift}, state, training);
+  if (!scale.defined()) return record_op<BatchNorm>(std::array{x}, state, training, false);
+  return record_op<BatchNorm>(std::array{x, scale, shift}, state, training, true);
 }
 
 }  // namespace bitwright

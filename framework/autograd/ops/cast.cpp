@@ -19,6 +19,8 @@ class Cast final : public Op {
   void backward(const BackwardArgs& a) override {
     convert(a.output_gradients[0], a.input_gradients[0]);
   }
+  bool backward_reads_input(std::size_t) const override { return false; }
+  bool backward_reads_output(std::size_t) const override { return false; }
 
  private:
   static void convert(const Tensor& from, Tensor& to) {
@@ -35,7 +37,7 @@ class Cast final : public Op {
 }  // namespace
 
 Variable cast(const Variable& x, DType type) {
-  return x.value().type() == type ? x : record_op<Cast>(std::array{x}, type);
+  return x.spec().type == type ? x : record_op<Cast>(std::array{x}, type);
 }
 
 }  // namespace bitwright

@@ -27,6 +27,8 @@ class CrossEntropy final : public Op {
                                             a.inputs[1].i32(), a.output_gradients[0].item(),
                                             a.input_gradients[0].f32());
   }
+  bool backward_reads_input(std::size_t k) const override { return k == 1; }
+  bool backward_reads_output(std::size_t) const override { return false; }
 
  private:
   std::int64_t rows_ = 0, classes_ = 0;

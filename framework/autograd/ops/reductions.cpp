@@ -20,6 +20,8 @@ class Reduce final : public Op {
   void backward(const BackwardArgs& a) override {
     a.input_gradients[0].fill(static_cast<float>(factor_) * a.output_gradients[0].item());
   }
+  bool backward_reads_input(std::size_t) const override { return false; }
+  bool backward_reads_output(std::size_t) const override { return false; }
 
  private:
   bool mean_;
@@ -45,6 +47,7 @@ class SoftmaxPlanes final : public Op {
                                      a.outputs[0].f32(), a.output_gradients[0].f32(),
                                      a.input_gradients[0].f32());
   }
+  bool backward_reads_input(std::size_t) const override { return false; }
 
  private:
   Scalar factor_;

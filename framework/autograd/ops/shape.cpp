@@ -19,6 +19,8 @@ class Reshape final : public Op {
   void backward(const BackwardArgs& a) override {
     a.input_gradients[0].copy_from(a.output_gradients[0].reshaped(a.inputs[0].shape()));
   }
+  bool backward_reads_input(std::size_t) const override { return false; }
+  bool backward_reads_output(std::size_t) const override { return false; }
 
  private:
   Shape shape_;

@@ -14,8 +14,10 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
 struct ConvGeometry {
   std::int64_t stride = 1;
   std::int64_t padding = 0;
+  std::int64_t groups = 1;
 };
-/// [N, C, H, W] with weight [O, C, kh, kw] and bias [O] (may be undefined) -> [N, O, H', W'].
+/// [N, C, H, W] with weight [O, C / groups, kh, kw] and bias [O] (may be undefined) -> [N, O, H',
+/// W'].
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
                 ConvGeometry geometry);
 /// Batch normalisation over all axes but the channel axis (axis 1).

@@ -1,6 +1,7 @@
 #pragma once
 // Tape autograd. An op called on Variables computes at once and is recorded; a recorded tape can
-// be replayed on new leaf contents without recording or allocating again.
+// be replayed on new leaf contents without recording or allocating again. A planned tape computes
+// in replays only.
 //
 //   Tape tape;
 //   Variable x = tape.constant(batch), w = tape.parameter(weight);
@@ -27,9 +28,10 @@ class Variable {
  public:
   Variable() = default;
   bool defined() const { return tape_ != nullptr; }
-  const Tensor& value() const;
+  const Tensor& value() const;     ///< on a planned tape: undefined before Tape::plan
   const Tensor& gradient() const;  ///< after Tape::backward; undefined where none was asked for
-  const Shape& shape() const { return value().shape(); }
+  const TensorSpec& spec() const;
+  const Shape& shape() const { return spec().shape; }
   bool requires_gradient() const;
   Tape& tape() const { return *tape_; }
 
@@ -71,6 +73,19 @@ class Op {
   virtual void forward(std::span<const Tensor> inputs, std::span<Tensor> outputs) = 0;
   /// Not called for ops that no gradient passes through.
   virtual void backward(const BackwardArgs& args) = 0;
+
+  // What backward reads of input or output k: their contents, or only type and shape. Memory of
+  // values that nobody reads again is used for others, so saying true is always right.
+  virtual bool backward_reads_input(std::size_t) const { return true; }
+  virtual bool backward_reads_output(std::size_t) const { return true; }
+
+  /// One op that does this one's work and then that of `next`, which takes this op's only output as
+  /// input `position` and whose inputs have the specifications `next_inputs`; null where there is
+  /// none. It takes this op's inputs, then next's other ones, and gives next's outputs.
+  virtual std::unique_ptr<Op> fuse(const Op& /*next*/, std::size_t /*position*/,
+                                   std::span<const TensorSpec> /*next_inputs*/) const {
+    return nullptr;
+  }
 };
 
 enum class Pass { forward, backward };
@@ -91,10 +106,15 @@ class TapeObserver {
   virtual void after(const Event&) {}
 };
 
+/// How a tape computes. Eager: each op at once when it is recorded. Planned: nothing is computed,
+/// or given memory, before plan(); ops are fused and memory is shared by what is not needed at the
+/// same time.
+enum class Execution { eager, planned };
+
 /// A recorded computation. Not thread-safe; may be moved nowhere (variables point to it).
 class Tape {
  public:
-  Tape();
+  explicit Tape(Execution execution = Execution::eager);
   ~Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
@@ -105,6 +125,10 @@ class Tape {
   /// Runs the op and records it; all inputs must be of this tape.
   Variable record(std::unique_ptr<Op> op, std::span<const Variable> inputs);
   std::vector<Variable> record_many(std::unique_ptr<Op> op, std::span<const Variable> inputs);
+
+  /// Ends the recording of a planned tape. From then on only leaves, `kept`, the loss (where there
+  /// is a backward pass) and gradients of leaves hold what their names say between two calls.
+  void plan(std::span<const Variable> kept, Variable loss = {});
 
   void forward();                  ///< replays all recorded ops in order
   void backward(Variable scalar);  ///< gradients of a one-element value for all that want one
@@ -122,9 +146,10 @@ class Tape {
   void replace_op(std::size_t i, std::unique_ptr<Op> op);
   std::unique_ptr<Op> take_op(std::size_t i);
 
+  struct Impl;
+
  private:
   friend class Variable;
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

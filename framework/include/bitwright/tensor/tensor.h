@@ -43,6 +43,7 @@ struct TensorSpec {
   Shape shape;
   DType type = DType::f32;
   Layout layout = Layout::plain;
+  bool operator==(const TensorSpec&) const = default;
 };
 
 /// A handle: copies share the storage. A default-made tensor is undefined.
@@ -52,6 +53,11 @@ class Tensor {
   Tensor() = default;
   static Tensor empty(const TensorSpec& spec);
   static Tensor empty(Shape shape) { return empty(TensorSpec{std::move(shape)}); }
+  /// Type, shape and layout without storage: undefined, and any access to elements throws.
+  static Tensor described(TensorSpec spec);
+  /// In a part of a block that starts `offset` bytes (a multiple of 64) into it.
+  static Tensor within(const std::shared_ptr<std::byte[]>& block, std::size_t offset,
+                       TensorSpec spec);
   static Tensor zeros(Shape shape);
   static Tensor full(Shape shape, float value);
   static Tensor from(std::span<const float> values, Shape shape);

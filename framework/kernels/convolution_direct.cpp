@@ -1,0 +1,164 @@
+// Direct convolution by oneDNN. Weights are reordered to the form that a primitive prefers before
+// each call, from f32 to bf16 where images are bf16.
+#include <unordered_map>
+
+#include "kernels/convolution.h"
+#include "kernels/dnnl_api.h"
+
+namespace bitwright::kernels {
+namespace {
+
+using Arguments = std::unordered_map<int, dnnl::memory>;
+using Tag = dnnl::memory::format_tag;
+
+// How oneDNN sees one layer.
+struct Layer {
+  api::Desc image, result, plain_weight, any_weight, any_gradient, bias;
+  api::Dims stride, padding;
+  dnnl::convolution_forward::primitive_desc forward;
+
+  explicit Layer(const ConvShape& s)
+      : image({s.n, s.c, s.h, s.w}, api::type_of(s.type), Tag::nhwc),
+        result({s.n, s.out_channels, s.out_h(), s.out_w()}, api::type_of(s.type), Tag::nhwc),
+        stride{s.stride, s.stride},
+        padding{s.padding, s.padding} {
+    const auto f32 = dnnl::memory::data_type::f32;
+    const bool grouped = s.groups > 1;
+    api::Dims dims{s.out_channels, s.c / s.groups, s.kernel_h, s.kernel_w};
+    if (grouped) {
+      dims[0] /= s.groups;
+      dims.insert(dims.begin(), s.groups);
+    }
+    plain_weight = {dims, f32, grouped ? Tag::goihw : Tag::oihw};
+    any_weight = {dims, api::type_of(s.type), Tag::any};
+    any_gradient = {dims, f32, Tag::any};
+    if (s.bias) bias = {{s.out_channels}, f32, Tag::x};
+    forward = api::conv_forward(api::engine(), dnnl::prop_kind::forward_training, image, any_weight,
+                                bias, result, stride, padding);
+  }
+};
+
+// Weights on their way into a primitive.
+class WeightForm {
+ public:
+  WeightForm(const api::Desc& plain, const api::Desc& inner)
+      : reorder_(plain, inner),
+        memory_(reorder_.trivial() ? api::unbound(inner) : api::owned(inner)) {}
+  const dnnl::memory& memory() const { return memory_; }
+  void load(const float* weight) {
+    if (reorder_.trivial())
+      api::bind(memory_, weight);
+    else
+      reorder_.run(weight, memory_.get_data_handle());
+  }
+
+ private:
+  api::Reorder reorder_;
+  dnnl::memory memory_;
+};
+
+class DirectForward final : public ConvForward {
+ public:
+  explicit DirectForward(const ConvShape& shape)
+      : layer_(shape),
+        primitive_(layer_.forward),
+        weight_(layer_.plain_weight, layer_.forward.weights_desc()),
+        x_(api::unbound(layer_.image)),
+        y_(api::unbound(layer_.result)) {
+    arguments_ = {{DNNL_ARG_SRC, x_}, {DNNL_ARG_WEIGHTS, weight_.memory()}, {DNNL_ARG_DST, y_}};
+    if (!shape.bias) return;
+    bias_ = api::unbound(layer_.bias);
+    arguments_.emplace(DNNL_ARG_BIAS, bias_);
+  }
+  void run(const void* x, const float* weight, const float* bias, void* y) override {
+    api::bind(x_, x);
+    api::bind(y_, y);
+    if (bias_) api::bind(bias_, bias);
+    weight_.load(weight);
+    primitive_.execute(api::stream(), arguments_);
+    api::stream().wait();
+  }
+
+ private:
+  Layer layer_;
+  dnnl::convolution_forward primitive_;
+  WeightForm weight_;
+  dnnl::memory x_, y_, bias_;
+  Arguments arguments_;
+};
+
+class DirectBackwardData final : public ConvBackwardData {
+ public:
+  explicit DirectBackwardData(const ConvShape& shape)
+      : layer_(shape),
+        desc_(api::conv_backward_data(api::engine(), layer_.image, layer_.any_weight, layer_.result,
+                                      layer_.stride, layer_.padding, layer_.forward)),
+        primitive_(desc_),
+        weight_(layer_.plain_weight, desc_.weights_desc()),
+        dx_(api::unbound(layer_.image)),
+        dy_(api::unbound(layer_.result)),
+        arguments_{{DNNL_ARG_DIFF_DST, dy_},
+                   {DNNL_ARG_WEIGHTS, weight_.memory()},
+                   {DNNL_ARG_DIFF_SRC, dx_}} {}
+  void run(const void* dy, const float* weight, void* dx) override {
+    api::bind(dy_, dy);
+    api::bind(dx_, dx);
+    weight_.load(weight);
+    primitive_.execute(api::stream(), arguments_);
+    api::stream().wait();
+  }
+
+ private:
+  Layer layer_;
+  dnnl::convolution_backward_data::primitive_desc desc_;
+  dnnl::convolution_backward_data primitive_;
+  WeightForm weight_;
+  dnnl::memory dx_, dy_;
+  Arguments arguments_;
+};
+
+class DirectBackwardWeights final : public ConvBackwardWeights {
+ public:
+  explicit DirectBackwardWeights(const ConvShape& shape)
+      : layer_(shape),
+        desc_(api::conv_backward_weights(api::engine(), layer_.image, layer_.any_gradient,
+                                         layer_.result, layer_.stride, layer_.padding,
+                                         layer_.forward)),
+        primitive_(desc_),
+        reorder_(desc_.diff_weights_desc(), layer_.plain_weight),
+        x_(api::unbound(layer_.image)),
+        dy_(api::unbound(layer_.result)),
+        dw_(reorder_.trivial() ? api::unbound(desc_.diff_weights_desc())
+                               : api::owned(desc_.diff_weights_desc())),
+        arguments_{{DNNL_ARG_SRC, x_}, {DNNL_ARG_DIFF_DST, dy_}, {DNNL_ARG_DIFF_WEIGHTS, dw_}} {}
+  void run(const void* x, const void* dy, float* dw) override {
+    api::bind(x_, x);
+    api::bind(dy_, dy);
+    if (reorder_.trivial()) api::bind(dw_, dw);
+    primitive_.execute(api::stream(), arguments_);
+    if (!reorder_.trivial()) reorder_.run(dw_.get_data_handle(), dw);
+    api::stream().wait();
+  }
+
+ private:
+  Layer layer_;
+  dnnl::convolution_backward_weights::primitive_desc desc_;
+  dnnl::convolution_backward_weights primitive_;
+  api::Reorder reorder_;
+  dnnl::memory x_, dy_, dw_;
+  Arguments arguments_;
+};
+
+}  // namespace
+
+std::unique_ptr<ConvForward> direct_forward(const ConvShape& shape) {
+  return std::make_unique<DirectForward>(shape);
+}
+std::unique_ptr<ConvBackwardData> direct_backward_data(const ConvShape& shape) {
+  return std::make_unique<DirectBackwardData>(shape);
+}
+std::unique_ptr<ConvBackwardWeights> direct_backward_weights(const ConvShape& shape) {
+  return std::make_unique<DirectBackwardWeights>(shape);
+}
+
+}  // namespace bitwright::kernels

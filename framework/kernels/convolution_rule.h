@@ -1,0 +1,18 @@
+#pragma once
+// Which algorithm a convolution uses, as a fixed rule over shape, type and instruction set: a run
+// never times anything to choose, or two runs would get different bits.
+
+#include <string_view>
+
+#include "kernels/convolution.h"
+
+namespace bitwright::kernels {
+
+enum class ConvAlgorithm { direct, winograd, patches };
+enum class ConvPass { forward, backward_data, backward_weights };
+
+std::string_view name_of(ConvAlgorithm algorithm);  ///< "direct" ...
+
+ConvAlgorithm choose_algorithm(const ConvShape& shape, ConvPass pass);
+
+}  // namespace bitwright::kernels

@@ -1,0 +1,95 @@
+#pragma once
+// The one-dimensional transforms of Winograd's F(4, 3) on rows of `lanes` channels, with the points
+// 0, 1, -1, 2, -2 and infinity (Lavin and Gray 2016, section 4.3). A two-dimensional transform
+// applies one along columns, then along rows.
+
+#include <cstdint>
+
+namespace bitwright::kernels::winograd {
+
+inline constexpr int kTile = 4;   ///< outputs of a tile, along one axis
+inline constexpr int kPatch = 6;  ///< inputs of a tile, and its frequencies
+inline constexpr int kKernel = 3;
+
+/// u = B^T d: six pixels to six frequencies.
+inline void input_transform(const float* const* d, float* const* u, std::int64_t lanes) {
+  const float *d0 = d[0], *d1 = d[1], *d2 = d[2], *d3 = d[3], *d4 = d[4], *d5 = d[5];
+  float *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < lanes; ++i) {
+    const float a = d0[i], b = d1[i], c = d2[i], d = d3[i], e = d4[i], f = d5[i];
+    const float even = e - 4 * c, odd = d - 4 * b, narrow = e - c, wide = 2 * (d - b);
+    u0[i] = 4 * a - 5 * c + e;
+    u1[i] = even + odd;
+    u2[i] = even - odd;
+    u3[i] = narrow + wide;
+    u4[i] = narrow - wide;
+    u5[i] = 4 * b - 5 * d + f;
+  }
+}
+
+/// y = A^T m: six frequencies to four outputs.
+inline void output_transform(const float* const* m, float* const* y, std::int64_t lanes) {
+  const float *m0 = m[0], *m1 = m[1], *m2 = m[2], *m3 = m[3], *m4 = m[4], *m5 = m[5];
+  float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < lanes; ++i) {
+    const float sum1 = m1[i] + m2[i], difference1 = m1[i] - m2[i];
+    const float sum2 = m3[i] + m4[i], difference2 = m3[i] - m4[i];
+    y0[i] = m0[i] + sum1 + sum2;
+    y1[i] = difference1 + 2 * difference2;
+    y2[i] = sum1 + 4 * sum2;
+    y3[i] = difference1 + 8 * difference2 + m5[i];
+  }
+}
+
+/// m = A y: the transpose of output_transform, for gradients of the weights.
+inline void output_gradient_transform(const float* const* y, float* const* m, std::int64_t lanes) {
+  const float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
+  float *m0 = m[0], *m1 = m[1], *m2 = m[2], *m3 = m[3], *m4 = m[4], *m5 = m[5];
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < lanes; ++i) {
+    const float a = y0[i], b = y1[i], c = y2[i], d = y3[i];
+    const float even1 = a + c, odd1 = b + d, even2 = a + 4 * c, odd2 = 2 * b + 8 * d;
+    m0[i] = a;
+    m1[i] = even1 + odd1;
+    m2[i] = even1 - odd1;
+    m3[i] = even2 + odd2;
+    m4[i] = even2 - odd2;
+    m5[i] = d;
+  }
+}
+
+/// u = G g: three weights to six frequencies.
+inline void weight_transform(const float* const* g, float* const* u, std::int64_t lanes) {
+  const float *g0 = g[0], *g1 = g[1], *g2 = g[2];
+  float *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < lanes; ++i) {
+    const float a = g0[i], b = g1[i], c = g2[i];
+    const float outer = (a + c) * (-1.f / 6), middle = b * (-1.f / 6);
+    const float outer2 = a * (1.f / 24) + c * (1.f / 6), middle2 = b * (1.f / 12);
+    u0[i] = a * 0.25f;
+    u1[i] = outer + middle;
+    u2[i] = outer - middle;
+    u3[i] = outer2 + middle2;
+    u4[i] = outer2 - middle2;
+    u5[i] = c;
+  }
+}
+
+/// g = G^T u: the transpose of weight_transform.
+inline void weight_gradient_transform(const float* const* u, float* const* g, std::int64_t lanes) {
+  const float *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
+  float *g0 = g[0], *g1 = g[1], *g2 = g[2];
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < lanes; ++i) {
+    const float sum1 = (u1[i] + u2[i]) * (-1.f / 6), difference1 = (u2[i] - u1[i]) * (1.f / 6);
+    const float sum2 = u3[i] + u4[i], difference2 = u3[i] - u4[i];
+    g0[i] = u0[i] * 0.25f + sum1 + sum2 * (1.f / 24);
+    g1[i] = difference1 + difference2 * (1.f / 12);
+    g2[i] = sum1 + sum2 * (1.f / 6) + u5[i];
+  }
+}
+
+}  // namespace bitwright::kernels::winograd

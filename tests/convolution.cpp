@@ -1,0 +1,165 @@
+// Every algorithm and pass of the convolution against plain double-precision loops.
+#include "kernels/convolution.h"
+
+#include <cmath>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "kernels/convolution_rule.h"
+#include "naive.h"
+#include "small_net.h"
+
+using namespace bitwright;
+using kernels::ConvAlgorithm;
+using kernels::ConvShape;
+using naive::Array;
+using naive::distance;
+using naive::to_array;
+using naive::to_tensor;
+using testing::ThreadsScope;
+
+namespace {
+
+// Channel counts of 16 and more make oneDNN choose blocked weights, which are reordered on the way
+// in and, for the gradient, on the way out. Images that tiles of 4x4 do not fill; more tiles than
+// fit in a block; more channels than the transforms take at a time.
+const ConvShape kShapes[] = {
+    {4, 1, 28, 28, 20, 5, 5},        {4, 20, 12, 12, 50, 5, 5},
+    {3, 16, 9, 7, 32, 3, 3, 1, 1},   {2, 64, 5, 5, 64, 3, 3, 1, 1},
+    {5, 17, 32, 30, 19, 3, 3, 1, 1}, {3, 160, 4, 4, 130, 3, 3, 1, 1},
+    {2, 3, 2, 2, 270, 3, 3, 1, 1},   {2, 32, 8, 8, 64, 1, 1, 2, 0},
+    {2, 32, 8, 8, 64, 1, 1, 1, 0},   {3, 3, 11, 13, 17, 3, 3, 2, 1},
+    {1, 5, 6, 6, 7, 4, 2, 1, 2},     {2, 12, 6, 6, 8, 3, 3, 1, 1, 4},
+    {2, 8, 7, 7, 8, 3, 3, 2, 1, 8},
+};
+
+std::string text(const ConvShape& s) {
+  return "x " + Shape{s.n, s.c, s.h, s.w}.str() + " weight " + s.weight().str() + " stride " +
+         std::to_string(s.stride) + " groups " + std::to_string(s.groups);
+}
+
+Array random(std::uint64_t seed, const Shape& shape, double bound) {
+  return naive::random(Rng(seed, "convolution"), shape, -bound, bound);
+}
+
+// Inputs as the kernels get them, results in double.
+struct Expected {
+  Array x, w, bias, dy, y, dx, dw, db;
+  explicit Expected(const ConvShape& s)
+      : x(rounded(random(1, {s.n, s.c, s.h, s.w}, 2), s.type)),
+        w(rounded(random(2, s.weight(), 0.5), s.type)),
+        bias(random(3, {s.out_channels}, 1)),
+        dy(rounded(random(4, {s.n, s.out_channels, s.out_h(), s.out_w()}, 2), s.type)),
+        y(dy.shape),
+        dx(x.shape),
+        dw(w.shape),
+        db(bias.shape) {
+    const std::int64_t in = s.c / s.groups, out = s.out_channels / s.groups;
+    const Shape whole{s.out_channels, s.c, s.kernel_h, s.kernel_w};
+    naive::for_each_tap(x.shape, whole, s.stride, s.padding, [&](const naive::Tap& t) {
+      if (t.c / in != t.o / out) return;  // of another group
+      const auto at_y = dy.at(t.n, t.o, t.i, t.j), at_x = x.at(t.n, t.c, t.h, t.w),
+                 at_w = w.at(t.o, t.c % in, t.u, t.v);
+      y[at_y] += x[at_x] * w[at_w];
+      dx[at_x] += dy[at_y] * w[at_w];
+      dw[at_w] += dy[at_y] * x[at_x];
+    });
+    for (std::int64_t i = 0; i < dy.size(); ++i) db[naive::channel_of(dy.shape, i)] += dy[i];
+    if (!s.bias) return;
+    for (std::int64_t i = 0; i < y.size(); ++i) y[i] += bias[naive::channel_of(y.shape, i)];
+  }
+  static Array rounded(Array a, DType type) { return to_array(to_tensor(a, Layout::plain, type)); }
+};
+
+struct Passes {
+  std::unique_ptr<kernels::ConvForward> forward;
+  std::unique_ptr<kernels::ConvBackwardData> data;
+  std::unique_ptr<kernels::ConvBackwardWeights> weights;
+};
+
+Passes passes(ConvAlgorithm algorithm, const ConvShape& s) {
+  switch (algorithm) {
+    case ConvAlgorithm::winograd:
+      return {kernels::winograd_forward(s), kernels::winograd_backward_data(s),
+              kernels::winograd_backward_weights(s)};
+    case ConvAlgorithm::patches:
+      return {kernels::patches_forward(s), kernels::patches_backward_data(s),
+              kernels::patches_backward_weights(s)};
+    case ConvAlgorithm::direct:
+      break;
+  }
+  return {kernels::direct_forward(s), kernels::direct_backward_data(s),
+          kernels::direct_backward_weights(s)};
+}
+
+void check(ConvAlgorithm algorithm, const ConvShape& s, double tolerance) {
+  CAPTURE(text(s));
+  CAPTURE(threads());
+  const Expected e(s);
+  const auto image = [&](const Array& a) { return to_tensor(a, Layout::channels_last, s.type); };
+  const Tensor x = image(e.x), w = to_tensor(e.w), bias = to_tensor(e.bias), dy = image(e.dy);
+  Tensor y = image(e.y), dx = image(e.x), dw = Tensor::full(e.w.shape, NAN);
+  y.fill(NAN);  // every element must be written
+  dx.fill(NAN);
+  const Passes p = passes(algorithm, s);
+  for (int run = 0; run < 2; ++run) {
+    p.forward->run(x.data(), w.f32(), s.bias ? bias.f32() : nullptr, y.data());
+    p.data->run(dy.data(), w.f32(), dx.data());
+    p.weights->run(x.data(), dy.data(), dw.f32());
+  }
+  CHECK(distance(to_array(y), e.y) < tolerance);
+  CHECK(distance(to_array(dx), e.dx) < tolerance);
+  CHECK(distance(to_array(dw), e.dw) < (s.type == DType::bf16 ? 1e-5 : tolerance));
+}
+
+void check_all(ConvAlgorithm algorithm, bool (*fits)(const ConvShape&), double tolerance) {
+  int checked = 0;
+  for (int team : {1, 2, 3})
+    for (ConvShape s : kShapes)
+      for (const DType type : {DType::f32, DType::bf16})
+        for (const bool bias : {false, true}) {
+          s.bias = bias;
+          s.type = type;
+          if (!fits(s)) continue;
+          const ThreadsScope scope(team);
+          check(algorithm, s, type == DType::bf16 ? 4e-3 : tolerance);
+          ++checked;
+        }
+  CHECK(checked > 0);
+}
+
+}  // namespace
+
+TEST_CASE("direct convolution") {
+  check_all(
+      ConvAlgorithm::direct, [](const ConvShape&) { return true; }, 2e-6);
+}
+
+TEST_CASE("Winograd convolution") {
+  check_all(ConvAlgorithm::winograd, kernels::winograd_fits, 5e-6);
+}
+
+TEST_CASE("convolution by patches") {
+  check_all(ConvAlgorithm::patches, kernels::patches_fit, 2e-6);
+}
+
+TEST_CASE("the chosen algorithms, with the gradient of the bias") {
+  for (ConvShape s : kShapes) {
+    s.bias = true;
+    CAPTURE(text(s));
+    const Expected e(s);
+    kernels::Convolution conv(s);
+    const Tensor x = to_tensor(e.x, Layout::channels_last), w = to_tensor(e.w),
+                 dy = to_tensor(e.dy, Layout::channels_last);
+    Tensor y = dy.clone(), dx = x.clone(), dw = w.clone(), db = to_tensor(e.bias);
+    conv.forward(x.f32(), w.f32(), to_tensor(e.bias).f32(), y.f32());
+    conv.backward_data(dy.f32(), w.f32(), dx.f32());
+    conv.backward_weights(x.f32(), dy.f32(), dw.f32());
+    conv.backward_bias(dy.f32(), db.f32());
+    CHECK(distance(to_array(y), e.y) < 1e-5);
+    CHECK(distance(to_array(dx), e.dx) < 1e-5);
+    CHECK(distance(to_array(dw), e.dw) < 1e-5);
+    CHECK(distance(to_array(db), e.db) < 2e-6);
+  }
+}
