@@ -110,12 +110,12 @@ void check(ConvAlgorithm algorithm, const ConvShape& s, double tolerance) {
   }
   CHECK(distance(to_array(y), e.y) < tolerance);
   CHECK(distance(to_array(dx), e.dx) < tolerance);
-  CHECK(distance(to_array(dw), e.dw) < (s.type == DType::bf16 ? 1e-5 : tolerance));
+  CHECK(distance(to_array(dw), e.dw) < 5e-6);  // summed and given in f32
 }
 
 void check_all(ConvAlgorithm algorithm, bool (*fits)(const ConvShape&), double tolerance) {
   int checked = 0;
-  for (int team : {1, 2, 3})
+  for (int team : {1, 3})
     for (ConvShape s : kShapes)
       for (const DType type : {DType::f32, DType::bf16})
         for (const bool bias : {false, true}) {

@@ -43,7 +43,8 @@ std::unique_ptr<ConvForward> direct_forward(const ConvShape& shape);
 std::unique_ptr<ConvBackwardData> direct_backward_data(const ConvShape& shape);
 std::unique_ptr<ConvBackwardWeights> direct_backward_weights(const ConvShape& shape);
 
-/// Winograd's F(4x4, 3x3) (Lavin and Gray 2016): f32, 3x3, stride 1, padding 1, one group.
+/// Winograd's F(4x4, 3x3) (Lavin and Gray 2016), computed in f32: 3x3, stride 1, padding 1, one
+/// group.
 bool winograd_fits(const ConvShape& shape);
 std::unique_ptr<ConvForward> winograd_forward(const ConvShape& shape);
 std::unique_ptr<ConvBackwardData> winograd_backward_data(const ConvShape& shape);

@@ -1,7 +1,7 @@
 // Winograd's F(4x4, 3x3): an image is cut into tiles of 4x4 outputs; each tile's 6x6 inputs are
 // transformed to 36 frequencies, at each of which the convolution is a matrix product over channels
-// (Lavin and Gray 2016). A quarter of the multiplications of the direct algorithm; the relative
-// error is about 1e-6 instead of 2e-7.
+// (Lavin and Gray 2016), in f32 for images of either type. A quarter of the multiplications of the
+// direct algorithm; the relative error is about 1e-6 instead of 2e-7.
 //
 // Tiles are handled in blocks small enough to stay in a core's cache between the transforms and the
 // products; the members of the team take blocks in turn, each with products of its own.
@@ -53,11 +53,11 @@ struct Block {
 
 // The 6x6 (or, for gradients, 4x4) pixels of tile `t` from `corner` on; `outside` where the image
 // ends.
-template <int N>
+template <int N, class T>
 struct Window {
-  std::array<const float*, N * N> pixels;
-  Window(const Tiling& tiling, const float* image, std::int64_t channels, std::int64_t t,
-         std::int64_t corner, const float* outside) {
+  std::array<T*, N * N> pixels;
+  Window(const Tiling& tiling, T* image, std::int64_t channels, std::int64_t t, std::int64_t corner,
+         T* outside) {
     const std::int64_t per_image = tiling.down * tiling.across;
     const std::int64_t n = t / per_image, row = t % per_image / tiling.across * kTile + corner,
                        column = t % tiling.across * kTile + corner;
@@ -71,13 +71,28 @@ struct Window {
   }
 };
 
+// The transforms as objects, so that each pass picks the element types it needs.
+#define BITWRIGHT_TRANSFORM(NAME, function)                                           \
+  struct NAME {                                                                       \
+    template <class In, class Out>                                                    \
+    void operator()(const In* const* in, Out* const* out, std::int64_t lanes) const { \
+      function(in, out, lanes);                                                       \
+    }                                                                                 \
+  };
+BITWRIGHT_TRANSFORM(InputTransform, input_transform)
+BITWRIGHT_TRANSFORM(OutputTransform, output_transform)
+BITWRIGHT_TRANSFORM(OutputGradientTransform, output_gradient_transform)
+BITWRIGHT_TRANSFORM(WeightTransform, weight_transform)
+BITWRIGHT_TRANSFORM(WeightGradientTransform, weight_gradient_transform)
+#undef BITWRIGHT_TRANSFORM
+
 // A two-dimensional transform of ROWS x COLUMNS arrays: `one` along columns, then along rows.
 // in[i * IN + j] and out[i * OUT + j] point to rows of `lanes` channels.
-template <int IN, int OUT, class Transform>
-void transform_2d(const float* const* in, float* const* out, float* temporary, std::int64_t lanes,
+template <int IN, int OUT, class From, class To, class Transform>
+void transform_2d(From* const* in, To* const* out, float* temporary, std::int64_t lanes,
                   const Transform& one) {
   for (int j = 0; j < IN; ++j) {
-    const float* from[IN];
+    const From* from[IN];
     float* to[OUT];
     for (int i = 0; i < IN; ++i) from[i] = in[i * IN + j];
     for (int k = 0; k < OUT; ++k) to[k] = temporary + (k * IN + j) * lanes;
@@ -91,38 +106,38 @@ void transform_2d(const float* const* in, float* const* out, float* temporary, s
 }
 
 // Frequencies of a block of input tiles.
-void transform_inputs(const Tiling& tiling, const Block& block, const float* image,
-                      std::int64_t channels, const float* outside, float* temporary, float* out) {
+template <class T>
+void transform_inputs(const Tiling& tiling, const Block& block, const T* image,
+                      std::int64_t channels, const T* outside, float* temporary, float* out) {
   for (std::int64_t t = 0; t < block.count; ++t) {
-    const Window<kPatch> window(tiling, image, channels, block.first + t, -1, outside);
+    const Window<kPatch, const T> window(tiling, image, channels, block.first + t, -1, outside);
     float* to[kFrequencies];
     for (int f = 0; f < kFrequencies; ++f) to[f] = out + (f * block.capacity + t) * channels;
-    transform_2d<kPatch, kPatch>(window.pixels.data(), to, temporary, channels, input_transform);
+    transform_2d<kPatch, kPatch>(window.pixels.data(), to, temporary, channels, InputTransform{});
   }
 }
 
-void transform_output_gradients(const Tiling& tiling, const Block& block, const float* image,
-                                std::int64_t channels, const float* outside, float* temporary,
+template <class T>
+void transform_output_gradients(const Tiling& tiling, const Block& block, const T* image,
+                                std::int64_t channels, const T* outside, float* temporary,
                                 float* out) {
   for (std::int64_t t = 0; t < block.count; ++t) {
-    const Window<kTile> window(tiling, image, channels, block.first + t, 0, outside);
+    const Window<kTile, const T> window(tiling, image, channels, block.first + t, 0, outside);
     float* to[kFrequencies];
     for (int f = 0; f < kFrequencies; ++f) to[f] = out + (f * block.capacity + t) * channels;
     transform_2d<kTile, kPatch>(window.pixels.data(), to, temporary, channels,
-                                output_gradient_transform);
+                                OutputGradientTransform{});
   }
 }
 
+template <class T>
 void transform_outputs(const Tiling& tiling, const Block& block, const float* in,
-                       std::int64_t channels, float* nowhere, float* temporary, float* image) {
+                       std::int64_t channels, T* nowhere, float* temporary, T* image) {
   for (std::int64_t t = 0; t < block.count; ++t) {
     const float* from[kFrequencies];
     for (int f = 0; f < kFrequencies; ++f) from[f] = in + (f * block.capacity + t) * channels;
-    const Window<kTile> window(tiling, image, channels, block.first + t, 0, nowhere);
-    float* to[kTile * kTile];
-    for (int i = 0; i < kTile * kTile; ++i)
-      to[i] = const_cast<float*>(window.pixels[static_cast<std::size_t>(i)]);
-    transform_2d<kPatch, kTile>(from, to, temporary, channels, output_transform);
+    const Window<kTile, T> window(tiling, image, channels, block.first + t, 0, nowhere);
+    transform_2d<kPatch, kTile>(from, window.pixels.data(), temporary, channels, OutputTransform{});
   }
 }
 
@@ -153,7 +168,7 @@ void transform_weights(const float* nine, std::int64_t each, bool flipped, float
       float* to[kFrequencies];
       for (int k = 0; k < 9; ++k) from[k] = nine + (flipped ? 8 - k : k) * each + at;
       for (int f = 0; f < kFrequencies; ++f) to[f] = frequencies + f * each + at;
-      transform_2d<kKernel, kPatch>(from, to, temporary.data(), lanes, weight_transform);
+      transform_2d<kKernel, kPatch>(from, to, temporary.data(), lanes, WeightTransform{});
     }
   });
 }
@@ -167,7 +182,7 @@ void transform_weight_gradients(const float* frequencies, std::int64_t each, flo
       float* to[kKernel * kKernel];
       for (int f = 0; f < kFrequencies; ++f) from[f] = frequencies + f * each + at;
       for (int k = 0; k < 9; ++k) to[k] = nine + k * each + at;
-      transform_2d<kPatch, kKernel>(from, to, temporary.data(), lanes, weight_gradient_transform);
+      transform_2d<kPatch, kKernel>(from, to, temporary.data(), lanes, WeightGradientTransform{});
     }
   });
 }
@@ -222,20 +237,22 @@ class WinogradImages {
     scratch_.take();
   }
 
-  void run(const float* x, const float* weight, float* y) {
+  template <class T>
+  void run(const T* x, const float* weight, T* y) {
     float* const base = scratch_.take();
     reorder_.run(weight, base + nine_);
     transform_weights(base + nine_, from_ * to_, flipped_, base + weights_);
-    std::fill_n(base + outside_, from_, 0.f);
+    T* const outside = reinterpret_cast<T*>(base + outside_);
+    std::fill_n(outside, from_, T(0.f));
     for_each_member(members_, [=, this](std::int64_t p) {
       float* const in = base + member_[static_cast<std::size_t>(p)];
       float* const out = in + kFrequencies * capacity_ * from_;
       float* const temporary = out + kFrequencies * capacity_ * to_;
-      float* const nowhere = temporary + kFrequencies * std::max(from_, to_);
+      T* const nowhere = reinterpret_cast<T*>(temporary + kFrequencies * std::max(from_, to_));
       for (std::int64_t b = blocks_ * p / members_; b < blocks_ * (p + 1) / members_; ++b) {
         const Block block{b * capacity_, std::min(capacity_, tiling_.tiles() - b * capacity_),
                           capacity_};
-        transform_inputs(tiling_, block, x, from_, base + outside_, temporary, in);
+        transform_inputs(tiling_, block, x, from_, outside, temporary, in);
         products_[static_cast<std::size_t>(p)].run(in, base + weights_, nullptr, out);
         transform_outputs(tiling_, block, out, to_, nowhere, temporary, y);
       }
@@ -257,29 +274,38 @@ class WinogradForward final : public ConvForward {
  public:
   explicit WinogradForward(const ConvShape& s) : shape_(s), images_(s, false) {}
   void run(const void* x, const float* weight, const float* bias, void* y) override {
-    float* const out = static_cast<float*>(y);
-    images_.run(static_cast<const float*>(x), weight, out);
-    if (bias == nullptr) return;
-    const std::int64_t channels = shape_.out_channels;
-    parallel_for(shape_.n * shape_.h * shape_.w, 64, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        for (std::int64_t c = 0; c < channels; ++c) out[i * channels + c] += bias[c];
+    for_float_type(shape_.type, [&]<class T>(T*) {
+      images_.run(static_cast<const T*>(x), weight, static_cast<T*>(y));
+      if (bias != nullptr) add_bias(bias, static_cast<T*>(y));
     });
   }
 
  private:
+  template <class T>
+  void add_bias(const float* bias, T* y) const {
+    const std::int64_t channels = shape_.out_channels;
+    parallel_for(shape_.n * shape_.h * shape_.w, 64, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        for (std::int64_t c = 0; c < channels; ++c)
+          y[i * channels + c] = T(float(y[i * channels + c]) + bias[c]);
+    });
+  }
+
   ConvShape shape_;
   WinogradImages images_;
 };
 
 class WinogradBackwardData final : public ConvBackwardData {
  public:
-  explicit WinogradBackwardData(const ConvShape& s) : images_(s, true) {}
+  explicit WinogradBackwardData(const ConvShape& s) : type_(s.type), images_(s, true) {}
   void run(const void* dy, const float* weight, void* dx) override {
-    images_.run(static_cast<const float*>(dy), weight, static_cast<float*>(dx));
+    for_float_type(type_, [&]<class T>(T*) {
+      images_.run(static_cast<const T*>(dy), weight, static_cast<T*>(dx));
+    });
   }
 
  private:
+  DType type_;
   WinogradImages images_;
 };
 
@@ -289,7 +315,8 @@ class WinogradBackwardData final : public ConvBackwardData {
 class WinogradBackwardWeights final : public ConvBackwardWeights {
  public:
   explicit WinogradBackwardWeights(const ConvShape& s)
-      : tiling_(s),
+      : type_(s.type),
+        tiling_(s),
         in_(s.c),
         out_(s.out_channels),
         members_(threads()),
@@ -319,16 +346,20 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
 
   void run(const void* x, const void* dy, float* dw) override {
     float* const base = scratch_.take();
-    std::fill_n(base + outside_, std::max(in_, out_), 0.f);
-    const auto *images = static_cast<const float*>(x), *gradients = static_cast<const float*>(dy);
-    by_frequency_ ? sum_by_frequency(images, gradients, base)
-                  : sum_by_tile(images, gradients, base);
+    for_float_type(type_, [&]<class T>(T*) {
+      const T *images = static_cast<const T*>(x), *gradients = static_cast<const T*>(dy);
+      std::fill_n(reinterpret_cast<T*>(base + outside_), std::max(in_, out_), T(0.f));
+      by_frequency_ ? sum_by_frequency(images, gradients, base)
+                    : sum_by_tile(images, gradients, base);
+    });
     transform_weight_gradients(base + sums_[0], in_ * out_, base + nine_);
     reorder_.run(base + nine_, dw);
   }
 
  private:
-  void sum_by_tile(const float* x, const float* dy, float* base) {
+  template <class T>
+  void sum_by_tile(const T* x, const T* dy, float* base) {
+    const T* const outside = reinterpret_cast<const T*>(base + outside_);
     const std::int64_t size = kFrequencies * in_ * out_;
     for_each_member(members_, [=, this](std::int64_t p) {
       const auto at = static_cast<std::size_t>(p);
@@ -340,9 +371,8 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
                           capacity_};
         if (block.count < capacity_)  // the tiles that are missing count nothing
           std::fill_n(v, kFrequencies * capacity_ * (in_ + out_), 0.f);
-        transform_inputs(tiling_, block, x, in_, base + outside_, base + temporaries_[at], v);
-        transform_output_gradients(tiling_, block, dy, out_, base + outside_,
-                                   base + temporaries_[at], m);
+        transform_inputs(tiling_, block, x, in_, outside, base + temporaries_[at], v);
+        transform_output_gradients(tiling_, block, dy, out_, outside, base + temporaries_[at], m);
         products_[at].run(v, m, nullptr, sums);
       }
     });
@@ -355,16 +385,17 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
     }
   }
 
-  void sum_by_frequency(const float* x, const float* dy, float* base) {
+  template <class T>
+  void sum_by_frequency(const T* x, const T* dy, float* base) {
+    const T* const outside = reinterpret_cast<const T*>(base + outside_);
     const std::int64_t tiles = tiling_.tiles();
     float *const v = base + frequencies_[0], *const m = v + kFrequencies * tiles * in_;
     for_each_member(members_, [=, this](std::int64_t p) {
       float* const temporary = base + temporaries_[static_cast<std::size_t>(p)];
       const std::int64_t first = tiles * p / members_, end = tiles * (p + 1) / members_;
       const Block block{first, end - first, capacity_};
-      transform_inputs(tiling_, block, x, in_, base + outside_, temporary, v + first * in_);
-      transform_output_gradients(tiling_, block, dy, out_, base + outside_, temporary,
-                                 m + first * out_);
+      transform_inputs(tiling_, block, x, in_, outside, temporary, v + first * in_);
+      transform_output_gradients(tiling_, block, dy, out_, outside, temporary, m + first * out_);
     });
     for_each_member(members_, [=, this](std::int64_t p) {
       for (std::int64_t f = kFrequencies * p / members_; f < kFrequencies * (p + 1) / members_; ++f)
@@ -373,6 +404,7 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
     });
   }
 
+  DType type_;
   Tiling tiling_;
   std::int64_t in_, out_, members_;
   bool by_frequency_;
@@ -387,8 +419,8 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
 }  // namespace
 
 bool winograd_fits(const ConvShape& s) {
-  return s.type == DType::f32 && s.kernel_h == kKernel && s.kernel_w == kKernel && s.stride == 1 &&
-         s.padding == 1 && s.groups == 1;
+  return s.kernel_h == kKernel && s.kernel_w == kKernel && s.stride == 1 && s.padding == 1 &&
+         s.groups == 1;
 }
 
 std::unique_ptr<ConvForward> winograd_forward(const ConvShape& shape) {

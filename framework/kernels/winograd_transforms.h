@@ -1,7 +1,7 @@
 #pragma once
 // The one-dimensional transforms of Winograd's F(4, 3) on rows of `lanes` channels, with the points
 // 0, 1, -1, 2, -2 and infinity (Lavin and Gray 2016, section 4.3). A two-dimensional transform
-// applies one along columns, then along rows.
+// applies one along columns, then along rows. Elements are float or, at the ends, bfloat16.
 
 #include <cstdint>
 
@@ -12,12 +12,14 @@ inline constexpr int kPatch = 6;  ///< inputs of a tile, and its frequencies
 inline constexpr int kKernel = 3;
 
 /// u = B^T d: six pixels to six frequencies.
-inline void input_transform(const float* const* d, float* const* u, std::int64_t lanes) {
-  const float *d0 = d[0], *d1 = d[1], *d2 = d[2], *d3 = d[3], *d4 = d[4], *d5 = d[5];
-  float *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
+template <class In, class Out>
+void input_transform(const In* const* d, Out* const* u, std::int64_t lanes) {
+  const In *d0 = d[0], *d1 = d[1], *d2 = d[2], *d3 = d[3], *d4 = d[4], *d5 = d[5];
+  Out *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
-    const float a = d0[i], b = d1[i], c = d2[i], d = d3[i], e = d4[i], f = d5[i];
+    const float a = float(d0[i]), b = float(d1[i]), c = float(d2[i]);
+    const float d = float(d3[i]), e = float(d4[i]), f = float(d5[i]);
     const float even = e - 4 * c, odd = d - 4 * b, narrow = e - c, wide = 2 * (d - b);
     u0[i] = 4 * a - 5 * c + e;
     u1[i] = even + odd;
@@ -29,27 +31,29 @@ inline void input_transform(const float* const* d, float* const* u, std::int64_t
 }
 
 /// y = A^T m: six frequencies to four outputs.
-inline void output_transform(const float* const* m, float* const* y, std::int64_t lanes) {
-  const float *m0 = m[0], *m1 = m[1], *m2 = m[2], *m3 = m[3], *m4 = m[4], *m5 = m[5];
-  float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
+template <class In, class Out>
+void output_transform(const In* const* m, Out* const* y, std::int64_t lanes) {
+  const In *m0 = m[0], *m1 = m[1], *m2 = m[2], *m3 = m[3], *m4 = m[4], *m5 = m[5];
+  Out *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
     const float sum1 = m1[i] + m2[i], difference1 = m1[i] - m2[i];
     const float sum2 = m3[i] + m4[i], difference2 = m3[i] - m4[i];
-    y0[i] = m0[i] + sum1 + sum2;
-    y1[i] = difference1 + 2 * difference2;
-    y2[i] = sum1 + 4 * sum2;
-    y3[i] = difference1 + 8 * difference2 + m5[i];
+    y0[i] = Out(m0[i] + sum1 + sum2);
+    y1[i] = Out(difference1 + 2 * difference2);
+    y2[i] = Out(sum1 + 4 * sum2);
+    y3[i] = Out(difference1 + 8 * difference2 + m5[i]);
   }
 }
 
 /// m = A y: the transpose of output_transform, for gradients of the weights.
-inline void output_gradient_transform(const float* const* y, float* const* m, std::int64_t lanes) {
-  const float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
-  float *m0 = m[0], *m1 = m[1], *m2 = m[2], *m3 = m[3], *m4 = m[4], *m5 = m[5];
+template <class In, class Out>
+void output_gradient_transform(const In* const* y, Out* const* m, std::int64_t lanes) {
+  const In *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
+  Out *m0 = m[0], *m1 = m[1], *m2 = m[2], *m3 = m[3], *m4 = m[4], *m5 = m[5];
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
-    const float a = y0[i], b = y1[i], c = y2[i], d = y3[i];
+    const float a = float(y0[i]), b = float(y1[i]), c = float(y2[i]), d = float(y3[i]);
     const float even1 = a + c, odd1 = b + d, even2 = a + 4 * c, odd2 = 2 * b + 8 * d;
     m0[i] = a;
     m1[i] = even1 + odd1;
@@ -61,9 +65,10 @@ inline void output_gradient_transform(const float* const* y, float* const* m, st
 }
 
 /// u = G g: three weights to six frequencies.
-inline void weight_transform(const float* const* g, float* const* u, std::int64_t lanes) {
-  const float *g0 = g[0], *g1 = g[1], *g2 = g[2];
-  float *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
+template <class In, class Out>
+void weight_transform(const In* const* g, Out* const* u, std::int64_t lanes) {
+  const In *g0 = g[0], *g1 = g[1], *g2 = g[2];
+  Out *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
     const float a = g0[i], b = g1[i], c = g2[i];
@@ -79,9 +84,10 @@ inline void weight_transform(const float* const* g, float* const* u, std::int64_
 }
 
 /// g = G^T u: the transpose of weight_transform.
-inline void weight_gradient_transform(const float* const* u, float* const* g, std::int64_t lanes) {
-  const float *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
-  float *g0 = g[0], *g1 = g[1], *g2 = g[2];
+template <class In, class Out>
+void weight_gradient_transform(const In* const* u, Out* const* g, std::int64_t lanes) {
+  const In *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
+  Out *g0 = g[0], *g1 = g[1], *g2 = g[2];
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
     const float sum1 = (u1[i] + u2[i]) * (-1.f / 6), difference1 = (u2[i] - u1[i]) * (1.f / 6);
