@@ -96,6 +96,10 @@ TEST_CASE("a run leaves a readable run file, its configuration, and weights from
     CHECK(steps.values[i * 4 + 1] == (i < 30 ? 0 : 1));
   }
   CHECK(reader->table("/metrics/epoch").rows() == 3);  // 24 batches an epoch: 24, then 24 and 48
+  const auto clock = reader->wallclock();
+  CHECK(clock.at("waiting") > 0);
+  CHECK(clock.at("waiting") < clock.at("steps"));
+  CHECK(clock.at("steps") < clock.at("training"));
   const auto results = reader->results();
   for (const char* name : {"float", "soft", "hard"}) {
     const double accuracy = results.at(std::string("test_accuracy_") + name);

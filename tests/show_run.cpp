@@ -63,6 +63,8 @@ events
 wall clock
   started   -
   training  -
+  steps     -
+  waiting   -
   total     -
 results
   test_accuracy_hard  -

@@ -37,6 +37,8 @@ void RunLog::on_step(const StepRecord& r) {
                          r.learning_rate};
     writer_.append(RunPlan::kStep, row);
   }
+  step_seconds_ += r.seconds;
+  waiting_seconds_ += r.waiting;
   shown_.loss = shown_.stage_step == 0 ? r.train_loss : 0.98 * shown_.loss + 0.02 * r.train_loss;
   shown_.stage_step = r.step;
   shown_.epoch = r.step / plan_.steps_per_epoch;
@@ -70,6 +72,8 @@ bool RunLog::on_step_complete(std::int64_t steps_done) {
   const std::int64_t run_step = stage().steps_before + steps_done;
   const bool stop = stop_signal() != 0;
   if (stop || steps_done == stage().steps || run_step % options_.checkpoint_every == 0) {
+    writer_.wallclock("steps", step_seconds_);
+    writer_.wallclock("waiting", waiting_seconds_);
     writer_.flush(true);  // before the checkpoint: a resumed run must find every row up to it
     checkpoint_(run_step);
   } else {

@@ -46,6 +46,7 @@ class RunLog final : public TrainingObserver {
   std::size_t index_ = 0;
   std::vector<std::size_t> columns_;  // of the stage's metrics in the evaluation table
   ProgressState shown_;
+  double step_seconds_ = 0, waiting_seconds_ = 0;  // of all stages, in this process
   std::chrono::steady_clock::time_point flushed_ = std::chrono::steady_clock::now();
 };
 

@@ -19,6 +19,8 @@ std::size_t TableData::rows() const {
 std::vector<ResultSlot> standard_wallclock() {
   return {{"started", "s", "when the process began, seconds since 1970-01-01 UTC"},
           {"training", "s", "time spent in training, evaluation during it included"},
+          {"steps", "s", "time inside training steps, waiting for data included"},
+          {"waiting", "s", "time that training steps waited for their batch"},
           {"total", "s", "time from the start of the process to its end"}};
 }
 

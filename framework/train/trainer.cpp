@@ -1,13 +1,11 @@
 #include "train/trainer.h"
 
-#include <cmath>
-
-#include <fmt/format.h>
+#include <chrono>
 
 namespace bitwright {
 
-Diverged::Diverged(std::int64_t at, double loss)
-    : std::runtime_error(fmt::format("the loss is {} at step {}", loss, at)), step(at) {}
+using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
 
 Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
                  const Schedule& schedule, BatchLoader& loader, Evaluator& validation,
@@ -19,8 +17,7 @@ Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
       loader_(loader),
       validation_(validation),
       options_(options),
-      training_step_(network, methods, loader.shape()) {
-  optimizer_.attach(methods_.optimized());
+      training_step_(network, methods, optimizer, loader.shape()) {
   best_.save([this](StateVisitor& v) { visit_network(v); });  // fixes names and shapes
 }
 
@@ -29,9 +26,9 @@ bool Trainer::run(TrainingObserver& observer) {
   loader_.seek(step_);
   while (step_ < options_.steps) {
     const StepInfo now = info();
-    const double loss = update(now);
+    const StepRecord done = update(now);
     ++step_;
-    observer.on_step({step_, loss, now.learning_rate});
+    observer.on_step(done);
 
     const bool epoch_ends = step_ % epoch_length == 0;
     const bool last = step_ == options_.steps;
@@ -54,24 +51,35 @@ StepInfo Trainer::info() const {
           optimizer_.learning_rate() * schedule_.factor(step_, options_.steps)};
 }
 
-// One batch: forward and backward on the tape, the optimizer's update, the methods' part in both.
-double Trainer::update(const StepInfo& now) {
-  loader_.next(training_step_.images(), training_step_.labels());
-  methods_.before_step(now);
-  const double loss = training_step_.run();
-  if (!std::isfinite(loss)) throw Diverged(step_ + 1, loss);
-  if (methods_.after_backward(now)) optimizer_.step(now.learning_rate);
-  methods_.after_update(now);
+// One batch: fetched, and the network updated from it.
+StepRecord Trainer::update(const StepInfo& now) {
+  if (step_observer_) step_observer_->step_begins(now);
+  const Clock::time_point begin = Clock::now();
+  in_phase(step_observer_, Phase::batch,
+           [&] { loader_.next(training_step_.images(), training_step_.labels()); });
+  const Seconds waiting = Clock::now() - begin;
+  const double loss = training_step_.update(now);
+  const Seconds all = Clock::now() - begin;
+  if (step_observer_) step_observer_->step_ends();
 
   const std::int64_t images = training_step_.batch_size();
   epoch_loss_ += loss * static_cast<double>(images);
   epoch_correct_ += training_step_.correct();
   epoch_images_ += images;
-  return loss;
+  return {now.step + 1, loss, now.learning_rate, all.count(), waiting.count()};
+}
+
+void Trainer::observe(StepObserver* observer) {
+  step_observer_ = observer;
+  training_step_.observe(observer);
+  validation_.observe(observer);
 }
 
 EvaluationRecord Trainer::evaluate() {
-  EvaluationRecord record{step_, validation_.run(Deployment::hard), methods_.measure()};
+  EvaluationRecord record{step_, {}, {}};
+  in_phase(step_observer_, Phase::evaluation,
+           [&] { record.hard = validation_.run(Deployment::hard); });
+  record.metrics = methods_.measure();
   if (record.hard.accuracy > best_accuracy_) {
     best_accuracy_ = record.hard.accuracy;
     best_step_ = step_;
@@ -82,12 +90,12 @@ EvaluationRecord Trainer::evaluate() {
 
 EpochRecord Trainer::close_epoch(const Evaluation& hard) {
   const double images = static_cast<double>(epoch_images_);
-  EpochRecord record{step_ / loader_.batches_per_epoch(),
-                     step_,
-                     epoch_loss_ / images,
-                     static_cast<double>(epoch_correct_) / images,
-                     methods_.empty() ? hard : validation_.run(Deployment::soft),
-                     hard};
+  Evaluation soft = hard;
+  if (!methods_.empty())
+    in_phase(step_observer_, Phase::evaluation, [&] { soft = validation_.run(Deployment::soft); });
+  const EpochRecord record{
+      step_ / loader_.batches_per_epoch(),          step_, epoch_loss_ / images,
+      static_cast<double>(epoch_correct_) / images, soft,  hard};
   epoch_loss_ = 0;
   epoch_correct_ = epoch_images_ = 0;
   return record;

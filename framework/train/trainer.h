@@ -20,6 +20,8 @@ namespace bitwright {
 struct StepRecord {
   std::int64_t step = 0;  ///< updates of this stage done, this one included
   double train_loss = 0, learning_rate = 0;
+  double seconds = 0;  ///< the update took, by the wall clock
+  double waiting = 0;  ///< seconds of it that went by until the batch was there
 };
 
 struct EvaluationRecord {
@@ -51,13 +53,6 @@ struct TrainerOptions {
   std::int64_t evaluate_every = 100;  ///< steps, counted inside each epoch
 };
 
-/// Raised when the loss is no longer finite.
-class Diverged : public std::runtime_error {
- public:
-  Diverged(std::int64_t step, double loss);
-  std::int64_t step;
-};
-
 class Trainer {
  public:
   Trainer(Network& network, MethodStack& methods, Optimizer& optimizer, const Schedule& schedule,
@@ -65,6 +60,9 @@ class Trainer {
 
   /// Runs from the current step to the end of the stage; false when the observer ended it early.
   bool run(TrainingObserver& observer);
+
+  /// Who follows the inside of steps and evaluations from now on; null: nobody.
+  void observe(StepObserver* observer);
 
   std::int64_t steps_done() const { return step_; }
   /// The network with the highest hard validation accuracy, the earliest among equals.
@@ -77,7 +75,7 @@ class Trainer {
 
  private:
   StepInfo info() const;
-  double update(const StepInfo& info);
+  StepRecord update(const StepInfo& info);
   EvaluationRecord evaluate();
   EpochRecord close_epoch(const Evaluation& hard);
   void visit_network(StateVisitor& visitor);
@@ -89,6 +87,7 @@ class Trainer {
   BatchLoader& loader_;
   Evaluator& validation_;
   const TrainerOptions options_;
+  StepObserver* step_observer_ = nullptr;
   TrainingStep training_step_;
 
   std::int64_t step_ = 0;  // updates done

@@ -1,13 +1,19 @@
 #include "train/training_step.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
 
 #include "kernels/softmax.h"
 
 namespace bitwright {
 
-TrainingStep::TrainingStep(Network& network, MethodStack& methods, const BatchShape& b)
-    : images_(Tensor::empty({Shape{b.n, b.c, b.h, b.w}, DType::f32, Layout::channels_last})),
+TrainingStep::TrainingStep(Network& network, MethodStack& methods, Optimizer& optimizer,
+                           const BatchShape& b)
+    : methods_(methods),
+      optimizer_(optimizer),
+      images_(Tensor::empty({Shape{b.n, b.c, b.h, b.w}, DType::f32, Layout::channels_last})),
       labels_(Tensor::empty({Shape{b.n}, DType::i32})) {
   images_.fill(0);
   std::fill_n(labels_.i32(), b.n, 0);
@@ -21,12 +27,28 @@ TrainingStep::TrainingStep(Network& network, MethodStack& methods, const BatchSh
 
   auto saved = kept.begin();
   for (Buffer& buffer : network.buffers()) buffer.value.copy_from(*saved++);
+  optimizer_.attach(methods_.optimized());
 }
 
-double TrainingStep::run() {
-  tape_.forward();
-  tape_.backward(loss_);
-  return static_cast<double>(loss_.value().item());
+void TrainingStep::observe(StepObserver* observer) {
+  observer_ = observer;
+  tape_.observe(observer);
+}
+
+double TrainingStep::update(const StepInfo& now) {
+  in_phase(observer_, Phase::methods, [&] { methods_.before_step(now); });
+  in_phase(observer_, Phase::tape, [&] {
+    tape_.forward();
+    tape_.backward(loss_);
+  });
+  const double loss = static_cast<double>(loss_.value().item());
+  if (!std::isfinite(loss))
+    throw Diverged(now.step + 1, fmt::format("the loss is {} at step {}", loss, now.step + 1));
+  bool accepted = true;
+  in_phase(observer_, Phase::methods, [&] { accepted = methods_.after_backward(now); });
+  if (accepted) in_phase(observer_, Phase::optimizer, [&] { optimizer_.step(now.learning_rate); });
+  in_phase(observer_, Phase::methods, [&] { methods_.after_update(now); });
+  return loss;
 }
 
 std::int64_t TrainingStep::correct() const {

@@ -41,7 +41,7 @@ struct ResultSlot {
 };
 
 /// What /wallclock holds unless a header says otherwise.
-std::vector<ResultSlot> standard_wallclock();  ///< started, training, total
+std::vector<ResultSlot> standard_wallclock();  ///< started, training, steps, waiting, total
 
 /// Everything that is known before the first step.
 struct RunHeader {

@@ -1,0 +1,48 @@
+#include "train/evaluation_step.h"
+
+#include <algorithm>
+
+#include "kernels/softmax.h"
+
+namespace bitwright {
+
+EvaluationStep::EvaluationStep(Network& network, MethodStack& methods, const BatchShape& b)
+    : methods_(methods),
+      images_(Tensor::empty({Shape{b.n, b.c, b.h, b.w}, DType::f32, Layout::channels_last})),
+      labels_(Tensor::empty({Shape{b.n}, DType::i32})) {
+  images_.fill(0);
+  std::fill_n(labels_.i32(), b.n, 0);
+  Forward forward(tape_, false, *this);
+  logits_ = network.forward(forward, tape_.constant(images_));
+  probabilities_ = Tensor::empty(logits_.shape());
+}
+
+Variable EvaluationStep::parameter(Forward& forward, const Parameter& parameter) {
+  weights_.emplace_back(&parameter, Tensor::zeros(parameter.value.shape()));
+  return forward.tape.constant(weights_.back().second);
+}
+
+Variable EvaluationStep::layer_input(Forward& forward, const Layer& layer, const Variable& x) {
+  return methods_.layer_input(forward, layer, x);
+}
+
+Variable EvaluationStep::layer_output(Forward& forward, const Layer& layer, const Variable& y) {
+  return methods_.layer_output(forward, layer, y);
+}
+
+void EvaluationStep::deploy(Deployment deployment) {
+  for (auto& [parameter, weight] : weights_)
+    methods_.write_deployed(*parameter, deployment, weight);
+}
+
+EvaluationStep::Sums EvaluationStep::run(std::int64_t valid) {
+  tape_.forward();
+  const std::int64_t classes = logits_.shape()[1];
+  const float* logits = logits_.value().f32();
+  const double mean =
+      kernels::softmax_cross_entropy(valid, classes, logits, labels_.i32(), probabilities_.f32());
+  return {static_cast<double>(valid) * mean,
+          kernels::count_correct(valid, classes, logits, labels_.i32())};
+}
+
+}  // namespace bitwright

@@ -1,0 +1,45 @@
+#pragma once
+// The deployed network on one batch, traced once and replayed.
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <bitwright/data/loader.h>
+
+#include "train/method_stack.h"
+
+namespace bitwright {
+
+/// Works on copies of the weights, written by the transforms: nothing of the training state is
+/// touched, so there is nothing to restore.
+class EvaluationStep final : private ForwardHooks {
+ public:
+  EvaluationStep(Network& network, MethodStack& methods, const BatchShape& batch);
+
+  void deploy(Deployment deployment);  ///< what run() evaluates from now on
+
+  float* images() { return images_.f32(); }  ///< to be filled before run()
+  std::int32_t* labels() { return labels_.i32(); }
+  /// Of the first `valid` images: the sum of their cross-entropies in nats, and how many are right.
+  struct Sums {
+    double loss = 0;
+    std::int64_t correct = 0;
+  };
+  Sums run(std::int64_t valid);
+
+  void observe(TapeObserver* observer) { tape_.observe(observer); }
+
+ private:
+  Variable parameter(Forward& forward, const Parameter& parameter) override;
+  Variable layer_input(Forward& forward, const Layer& layer, const Variable& x) override;
+  Variable layer_output(Forward& forward, const Layer& layer, const Variable& y) override;
+
+  MethodStack& methods_;
+  Tensor images_, labels_, probabilities_;
+  std::vector<std::pair<const Parameter*, Tensor>> weights_;
+  Tape tape_;
+  Variable logits_;
+};
+
+}  // namespace bitwright
