@@ -1,46 +1,21 @@
 // The program's command line: exit statuses, one line per failure, and what list, describe and
 // check print. No test here trains.
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
 
-#include "run_directory.h"
+#include "cli_fixture.h"
 
+using bitwright::testing::bitwright_program;
+using bitwright::testing::check_refused;
+using bitwright::testing::Outcome;
 using bitwright::testing::RunDirectory;
 
 namespace {
-
-struct Outcome {
-  int status = 0;
-  std::string out, err;
-};
-
-Outcome bitwright_program(const RunDirectory& dir, const std::string& words) {
-  const std::string command = "cd " + dir.path() + " && " BITWRIGHT_PROGRAM " " + words + " >" +
-                              (dir / "out") + " 2>" + (dir / "err") + " </dev/null";
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, bitwright::testing::read_bytes(dir / "out"),
-          bitwright::testing::read_bytes(dir / "err")};
-}
-
-// A user's mistake: exit status 2, nothing on standard output, one line on standard error.
-void check_refused(const RunDirectory& dir, const std::string& words, const std::string& place,
-                   const std::string& contains) {
-  CAPTURE(words);
-  const Outcome o = bitwright_program(dir, words);
-  CAPTURE(o.err);
-  CHECK(o.status == 2);
-  CHECK(o.out == "");
-  CHECK(std::count(o.err.begin(), o.err.end(), '\n') == 1);
-  CHECK(o.err.starts_with(place + ": error: "));
-  CHECK(o.err.find(contains) != std::string::npos);
-}
 
 std::string write_experiment(const RunDirectory& dir, const std::string& name,
                              const std::string& more = "") {
@@ -75,6 +50,9 @@ TEST_CASE("wrong command lines") {
   check_refused(dir, "run a.yaml --profile full", place, "unknown option '--profile'");
   check_refused(dir, "run a.yaml --out", place, "--out");
   check_refused(dir, "run a.yaml --resume --overwrite", place, "--overwrite");
+  check_refused(dir, "run a.yaml --trace --check-numerics", place, "--check-numerics");
+  check_refused(dir, "run a.yaml a.yaml --trace=t.json", place, "one trace file for several");
+  check_refused(dir, "run a.yaml --check-numeric", place, "did you mean '--check-numerics'?");
   check_refused(dir, "check", place, "FILE");
   check_refused(dir, "check a.yaml --json", place, "unknown option '--json'");
   check_refused(dir, "list", place, "KIND");

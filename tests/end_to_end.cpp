@@ -139,6 +139,28 @@ TEST_CASE("the same seed gives the same bits in two fresh directories, another s
         testing::read_bytes(second / "runs/small/seed-2/checkpoint-00000090.h5"));
 }
 
+TEST_CASE("--check-numerics names the layer in which numbers first stop being finite") {
+  const RunDirectory dir;
+  const Outcome healthy = bitwright_run(dir, "--quiet --check-numerics");
+  CHECK(healthy.status == 0);
+  const std::string diverging =
+      "--quiet --overwrite 'network={name: mlp, batch_norm: false}' "
+      "'stages.float.optimizer={name: sgd, learning_rate: 1e+38}' ";
+  const Outcome plain = bitwright_run(dir, diverging);
+  CHECK(plain.status == 4);
+  CHECK(plain.err.find("layer") == std::string::npos);
+  const Outcome checked = bitwright_run(dir, diverging + "--check-numerics");
+  CAPTURE(checked.err);
+  CHECK(checked.status == 4);
+  CHECK(checked.error_lines() == 1);
+  // The first update makes weights of about 1e37, whose sums overflow in the next forward pass.
+  CHECK(checked.err.find(" in the evaluation after step 1: activation, output of op 'linear', "
+                         "layer 'fc1'; finite values; ") != std::string::npos);
+  const auto reader = RunReader::open(dir / "runs/small/seed-1/run.h5");
+  CHECK(reader->status() == 3);
+  CHECK(reader->events().back().kind == "diverged");
+}
+
 TEST_CASE("failures: one line, the documented status, nothing lost") {
   const RunDirectory dir;
   SUBCASE("a loss that is not finite") {

@@ -1,6 +1,7 @@
 #pragma once
 // The sub-commands, one file each. They return the exit status; failures are Errors.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ struct RunArguments {
   std::string out = "runs";
   bool resume = false, overwrite = false, show_finished = false;
   bool quiet = false, json = false;
+  std::optional<std::string> trace;  ///< a file; empty: in the run directory
+  bool check_numerics = false;
   std::vector<std::string> command_line;
 };
 

@@ -44,6 +44,13 @@ void declare(CLI::App& app, Commands& c) {
                 "print the results of a run that is finished already");
   run->add_flag("--quiet", c.run.quiet, "no progress, only the path of the run file");
   run->add_flag("--json", c.run.json, "results as one JSON object");
+  CLI::Option* const trace =
+      run->add_flag("--trace{}", c.run.trace,
+                    "--trace[=FILE]: time per op and layer, as a table after each stage and as a "
+                    "Chrome trace (trace.json in the run directory)");
+  run->add_flag("--check-numerics", c.run.check_numerics,
+                "stop at the first NaN or Inf and name where it appeared; slower")
+      ->excludes(trace);
 
   app.add_subcommand("check", "Validate experiment files and print what they resolve to")
       ->add_option("FILE", c.check_words, "FILE.yaml ... and overrides key.sub=value ...")

@@ -21,6 +21,10 @@ Words split_words(const std::vector<std::string>& words) {
 
 int run(const Registries& registries, const RunArguments& arguments) {
   const Words words = split_words(arguments.words);
+  if (arguments.trace && !arguments.trace->empty() && words.files.size() > 1)
+    throw config_error(Place{"command line"}, "one trace file for several experiments",
+                       "one experiment, or --trace without a file",
+                       "each run then writes trace.json into its directory");
   const Options options = experiment_options();
   std::vector<RunRequest> requests;
   for (const std::string& file : words.files) {  // all are checked before the first one runs
@@ -36,6 +40,8 @@ int run(const Registries& registries, const RunArguments& arguments) {
     request.show_finished = arguments.show_finished;
     request.quiet = arguments.quiet;
     request.json = arguments.json;
+    request.trace = arguments.trace;
+    request.check_numerics = arguments.check_numerics;
     request.command_line = arguments.command_line;
     requests.push_back(std::move(request));
   }

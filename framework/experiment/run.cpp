@@ -67,6 +67,9 @@ void Run::train() {
     writer_->event({0, "started", "started"});
   }
   writer_->flush();
+  if (request_.trace)
+    trace_ = std::make_unique<Trace>(request_.trace->empty() ? directory_.trace_file()
+                                                             : *request_.trace);
   try {
     for (; stage_index_ < static_cast<std::int64_t>(plan_.stages.size()); ++stage_index_) {
       run_stage();
@@ -76,10 +79,11 @@ void Run::train() {
   } catch (const Diverged& diverged) {
     const std::int64_t step =
         plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before + diverged.step;
+    if (trace_) progress_.say(trace_->end_stage());
     writer_->event({step, "diverged", diverged.what()});
     writer_->close(RunStatus::failed);
     throw Error(ExitStatus::diverged, Place{directory_.run_file()}, diverged.what(),
-                "a finite loss", "lower the learning rate; the last checkpoint is kept");
+                "finite values", "lower the learning rate; the last checkpoint is kept");
   }
   if (!stopped_) save_final();
   writer_->wallclock("training", training_seconds_);
@@ -92,15 +96,26 @@ void Run::run_stage() {
     stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
                                      data_, *network_);
   log_->begin_stage(static_cast<std::size_t>(stage_index_), stage_->methods->metrics());
+  observe_stage();
   const auto began = Clock::now();
   stopped_ = !stage_->trainer->run(*log_);
   training_seconds_ += std::chrono::duration<double>(Clock::now() - began).count();
+  if (trace_) progress_.say(trace_->end_stage());
   if (stopped_) {
     const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
                               stage_->trainer->steps_done();
     writer_->event({step, "stopped", fmt::format("stopped by a signal at step {}, saved", step)});
     progress_.say(fmt::format("stopped at step {}; state saved in {}; continue with --resume", step,
                               directory_.path()));
+  }
+}
+
+void Run::observe_stage() {
+  if (trace_) {
+    stage_->trainer->observe(&trace_->begin_stage(stage_->name));
+  } else if (request_.check_numerics) {
+    numerics_ = std::make_unique<NumericsCheck>(*network_, *stage_->methods);
+    stage_->trainer->observe(numerics_.get());
   }
 }
 

@@ -16,6 +16,8 @@
 #include "experiment/run_log.h"
 #include "experiment/run_plan.h"
 #include "experiment/runner.h"
+#include "experiment/trace.h"
+#include "train/numerics_check.h"
 
 namespace bitwright {
 
@@ -34,6 +36,7 @@ class Run {
  private:
   void open_run_file(const Carried& carried);
   void run_stage();
+  void observe_stage();
   void finish_stage();
   void test(const std::string& suffix);
   void record_size();
@@ -54,6 +57,8 @@ class Run {
   std::unique_ptr<RunWriter> writer_;
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<Stage> stage_;
+  std::unique_ptr<Trace> trace_;  // null: not asked for
+  std::unique_ptr<NumericsCheck> numerics_;
   std::int64_t stage_index_ = 0;
   std::map<std::string, double> results_;
   double training_seconds_ = 0;

@@ -47,7 +47,7 @@ void RunDirectory::clear() const {
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator(path_, failed)) {
     const fs::path& file = entry.path();
-    if (is_checkpoint(file) || file == run_file() || file == config_file())
+    if (is_checkpoint(file) || file == run_file() || file == config_file() || file == trace_file())
       fs::remove(file, failed);
     if (failed) throw storage_error(file.string(), "cannot be removed: " + failed.message());
   }

@@ -14,6 +14,7 @@ class RunDirectory {
   const std::string& path() const { return path_; }
   std::string run_file() const { return path_ + "/run.h5"; }
   std::string config_file() const { return path_ + "/config.yaml"; }
+  std::string trace_file() const { return path_ + "/trace.json"; }
   std::string final_checkpoint() const { return path_ + "/checkpoint-final.h5"; }
 
   bool exists() const;    ///< holds anything of a run

@@ -1,6 +1,7 @@
 #pragma once
 // Runs one experiment from its validated configuration to its results.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@ struct RunRequest {
   enum class Existing { refuse, resume, overwrite } existing = Existing::refuse;
   bool show_finished = false;  ///< instead of refusing a finished run, print its results
   bool quiet = false;
-  bool json = false;  ///< results as one JSON object instead of a table
+  bool json = false;                 ///< results as one JSON object instead of a table
+  std::optional<std::string> trace;  ///< where to write a trace; empty: into the run directory
+  bool check_numerics = false;       ///< name the first NaN or Inf
   std::vector<std::string> command_line;
 };
 
