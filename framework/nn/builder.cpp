@@ -1,3 +1,7 @@
+#include <utility>
+
+#include <fmt/format.h>
+
 #include <bitwright/core/error.h>
 #include <bitwright/nn/network.h>
 
@@ -5,9 +9,30 @@
 
 namespace bitwright {
 
-NetworkBuilder::NetworkBuilder(InputSpec input)
+NetworkBuilder::NetworkBuilder(InputSpec input, Place where)
     : network_(std::make_unique<Network>(input)),
+      where_(std::move(where)),
       shape_{input.channels, input.height, input.width} {}
+
+NetworkBuilder& NetworkBuilder::initialization(Initialization how) {
+  network_->initialization_ = how;
+  return *this;
+}
+
+std::string NetworkBuilder::named(std::string_view name, std::string_view kind) {
+  const std::string own = name.empty() ? fmt::format("{}{}", kind, ++unnamed_) : std::string(name);
+  std::string full = scope_ + own;
+  if (!names_.insert(full).second)
+    throw config_error(where_, fmt::format("two layers are called '{}'", full),
+                       "a name of its own for each", "rename one");
+  return full;
+}
+
+template <class L, class... Args>
+NetworkBuilder& NetworkBuilder::append(std::string name, Args&&... args) {
+  network_->layers_.push_back(std::make_unique<L>(std::move(name), std::forward<Args>(args)...));
+  return *this;
+}
 
 Parameter* NetworkBuilder::add_parameter(const std::string& layer, std::string_view suffix,
                                          ParameterKind kind, Shape shape, std::int64_t fan_in,
@@ -26,72 +51,112 @@ Parameter* NetworkBuilder::add_parameter(const std::string& layer, std::string_v
   return &all.back();
 }
 
-std::string NetworkBuilder::numbered(const std::string& kind) {
-  return kind + std::to_string(++unnamed_);
+Parameter* NetworkBuilder::add_bias(const std::string& layer, std::int64_t count) {
+  return add_parameter(layer, "bias", ParameterKind::bias, Shape{count}, 0, 0);
 }
 
-NetworkBuilder& NetworkBuilder::conv2d(std::string name, std::int64_t channels, std::int64_t kernel,
-                                       ConvGeometry g, bool bias) {
-  require(shape_.rank() == 3, name + ": a convolution needs an image");
+// The shape behind a window that slides over the image.
+void NetworkBuilder::slide(const std::string& layer, std::int64_t channels, std::int64_t window,
+                           ConvGeometry g) {
+  if (shape_.rank() != 3)
+    throw config_error(where_, fmt::format("'{}' has no image to work on", layer),
+                       "a layer before 'flatten' or 'global_avg_pool'", "move it there");
+  const auto extent = [&](std::int64_t n) {
+    if (n + 2 * g.padding < window)
+      throw config_error(
+          where_, fmt::format("the image is {}x{} at layer '{}'", shape_[1], shape_[2], layer),
+          fmt::format("at least {0}x{0}", window - 2 * g.padding),
+          "choose a network with fewer strides or pools, or larger images");
+    return (n + 2 * g.padding - window) / g.stride + 1;
+  };
+  shape_ = Shape{channels, extent(shape_[1]), extent(shape_[2])};
+}
+
+NetworkBuilder& NetworkBuilder::conv2d(std::string_view given, std::int64_t channels,
+                                       std::int64_t kernel, ConvGeometry g, bool bias) {
+  const std::string name = named(given, "conv2d");
   const std::int64_t area = kernel * kernel, in = shape_[0];
+  slide(name, channels, kernel, g);
   const Parameter* weight =
       add_parameter(name, "weight", ParameterKind::conv_weight, Shape{channels, in, kernel, kernel},
                     in * area, channels * area);
-  const Parameter* b =
-      bias ? add_parameter(name, "bias", ParameterKind::bias, Shape{channels}, 0, 0) : nullptr;
-  const auto extent = [&](std::int64_t n) { return (n + 2 * g.padding - kernel) / g.stride + 1; };
-  shape_ = Shape{channels, extent(shape_[1]), extent(shape_[2])};
-  require(shape_[1] > 0 && shape_[2] > 0, name + ": the image is smaller than the kernel");
+  const Parameter* b = bias ? add_bias(name, channels) : nullptr;
   network_->macs_ += shape_.numel() * in * area;
-  network_->layers_.push_back(std::make_unique<Conv2dLayer>(std::move(name), weight, b, g));
-  return *this;
+  return append<Conv2dLayer>(name, weight, b, g);
 }
 
-NetworkBuilder& NetworkBuilder::linear(std::string name, std::int64_t features, bool bias) {
-  require(shape_.rank() == 1, name + ": flatten before a linear layer");
+NetworkBuilder& NetworkBuilder::linear(std::string_view given, std::int64_t features, bool bias) {
+  const std::string name = named(given, "linear");
+  if (shape_.rank() != 1)
+    throw config_error(where_, fmt::format("'{}' would work on an image", name),
+                       "features: a linear layer behind 'flatten' or 'global_avg_pool'",
+                       "put one before it");
   const std::int64_t in = shape_[0];
   const Parameter* weight = add_parameter(name, "weight", ParameterKind::linear_weight,
                                           Shape{features, in}, in, features);
-  const Parameter* b =
-      bias ? add_parameter(name, "bias", ParameterKind::bias, Shape{features}, 0, 0) : nullptr;
+  const Parameter* b = bias ? add_bias(name, features) : nullptr;
   shape_ = Shape{features};
   network_->macs_ += features * in;
-  network_->layers_.push_back(std::make_unique<LinearLayer>(std::move(name), weight, b));
-  return *this;
+  return append<LinearLayer>(name, weight, b);
 }
 
-NetworkBuilder& NetworkBuilder::batch_norm(std::string name, bool affine) {
+NetworkBuilder& NetworkBuilder::batch_norm(std::string_view given, bool affine) {
+  const std::string name = named(given, "batch_norm");
   const Shape channels{shape_[0]};
   const Parameter *scale = nullptr, *shift = nullptr;
   if (affine) {
     scale = add_parameter(name, "scale", ParameterKind::norm_scale, channels, 0, 0);
     shift = add_parameter(name, "shift", ParameterKind::norm_shift, channels, 0, 0);
   }
-  network_->buffers_.push_back({name + ".running_mean", Tensor::zeros(channels)});
-  network_->buffers_.push_back({name + ".running_variance", Tensor::full(channels, 1)});
-  const auto n = network_->buffers_.size();
-  const BatchNormState state{network_->buffers_[n - 2].value, network_->buffers_[n - 1].value};
-  network_->layers_.push_back(
-      std::make_unique<BatchNormLayer>(std::move(name), scale, shift, state));
-  return *this;
+  const BatchNormState state{Tensor::zeros(channels), Tensor::full(channels, 1)};
+  network_->buffers_.push_back({name + ".running_mean", state.running_mean});
+  network_->buffers_.push_back({name + ".running_variance", state.running_variance});
+  return append<BatchNormLayer>(name, scale, shift, state);
 }
 
-NetworkBuilder& NetworkBuilder::relu() {
-  network_->layers_.push_back(std::make_unique<ReluLayer>(numbered("relu")));
-  return *this;
+NetworkBuilder& NetworkBuilder::relu(std::string_view name) {
+  return append<ReluLayer>(named(name, "relu"));
 }
 
-NetworkBuilder& NetworkBuilder::max_pool2d(std::int64_t size, std::int64_t stride) {
-  require(shape_.rank() == 3, "pooling needs an image");
-  shape_ = Shape{shape_[0], (shape_[1] - size) / stride + 1, (shape_[2] - size) / stride + 1};
-  network_->layers_.push_back(std::make_unique<MaxPool2dLayer>(numbered("pool"), size, stride));
-  return *this;
+NetworkBuilder& NetworkBuilder::max_pool2d(std::int64_t size, std::int64_t stride,
+                                           std::string_view given) {
+  const std::string name = named(given, "pool");
+  slide(name, shape_[0], size, {.stride = stride});
+  return append<MaxPool2dLayer>(name, size, stride);
 }
 
-NetworkBuilder& NetworkBuilder::flatten() {
+NetworkBuilder& NetworkBuilder::flatten(std::string_view name) {
   shape_ = Shape{shape_.numel()};
-  network_->layers_.push_back(std::make_unique<FlattenLayer>(numbered("flatten")));
+  return append<FlattenLayer>(named(name, "flatten"));
+}
+
+NetworkBuilder& NetworkBuilder::scope(std::string_view name, const Part& part) {
+  const std::string outer = scope_;
+  scope_ += std::string(name) + ".";
+  part(*this);
+  scope_ = outer;
   return *this;
+}
+
+Layers NetworkBuilder::branch(const Part& part) {
+  Layers outer = std::exchange(network_->layers_, {});
+  if (part) part(*this);
+  return std::exchange(network_->layers_, std::move(outer));
+}
+
+NetworkBuilder& NetworkBuilder::residual(std::string_view given, const Part& body,
+                                         const Part& shortcut) {
+  const std::string name = named(given, "residual");
+  const Shape before = shape_;
+  Layers bodies = branch(body);
+  const Shape sum = std::exchange(shape_, before);
+  Layers shortcuts = branch(shortcut);
+  if (shape_ != sum)
+    throw config_error(where_,
+                       fmt::format("the branches of '{}' have the shapes {} and {}", name,
+                                   sum.str(), shape_.str()),
+                       "one shape", "give the shortcut the channels and stride of the body");
+  return append<ResidualLayer>(name, std::move(bodies), std::move(shortcuts));
 }
 
 std::unique_ptr<Network> NetworkBuilder::build() {

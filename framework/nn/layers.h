@@ -1,6 +1,5 @@
 #pragma once
-// The layers of sequential networks. Each is its geometry, pointers to its parameters, and one line
-// of ops.
+// The layers of networks. Each is its geometry, pointers to its parameters, and one line of ops.
 
 #include <string>
 #include <utility>
@@ -85,6 +84,20 @@ class FlattenLayer final : public NamedLayer {
   using NamedLayer::NamedLayer;
   std::string_view kind() const override { return "flatten"; }
   Variable forward(Forward&, const Variable& x) const override { return flatten(x); }
+};
+
+class ResidualLayer final : public NamedLayer {
+ public:
+  ResidualLayer(std::string name, Layers body, Layers shortcut)
+      : NamedLayer(std::move(name)), body_(std::move(body)), shortcut_(std::move(shortcut)) {}
+  std::string_view kind() const override { return "residual"; }
+  Variable forward(Forward& f, const Variable& x) const override {
+    const Variable y = f.through(body_, x);  // body first, whatever the order of arguments
+    return add(y, f.through(shortcut_, x));
+  }
+
+ private:
+  Layers body_, shortcut_;
 };
 
 }  // namespace bitwright

@@ -33,6 +33,12 @@ Variable Forward::through(const Layer& layer, const Variable& x) {
   return hooks_.layer_output(*this, layer, layer.forward(*this, input));
 }
 
+Variable Forward::through(const Layers& layers, const Variable& x) {
+  Variable y = x;
+  for (const auto& layer : layers) y = through(*layer, y);
+  return y;
+}
+
 std::int64_t Network::parameter_count() const {
   std::int64_t n = 0;
   for (const Parameter& p : parameters_) n += p.value.numel();
@@ -40,9 +46,7 @@ std::int64_t Network::parameter_count() const {
 }
 
 Variable Network::forward(Forward& forward, const Variable& images) const {
-  Variable x = images;
-  for (const auto& layer : layers_) x = forward.through(*layer, x);
-  return x;
+  return forward.through(layers_, images);
 }
 
 void Network::visit(StateVisitor& visitor) {

@@ -5,10 +5,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <bitwright/autograd/ops.h>
+#include <bitwright/core/error.h>
 #include <bitwright/core/state.h>
 #include <bitwright/data/dataset.h>
 #include <bitwright/tensor/tensor.h>
@@ -47,6 +50,7 @@ class Layer {
   virtual std::string_view kind() const = 0;  ///< "linear", "conv2d", "relu" ...
   virtual Variable forward(Forward& forward, const Variable& x) const = 0;
 };
+using Layers = std::vector<std::unique_ptr<Layer>>;  ///< one after the other
 
 /// What methods may do while a network is traced; the Trainer passes one that asks all of them.
 class ForwardHooks {
@@ -64,8 +68,10 @@ class Forward {
   Forward(Tape& tape, bool training, ForwardHooks& hooks)
       : tape(tape), training(training), hooks_(hooks) {}
   Variable parameter(const Parameter* parameter);  ///< undefined for null
-  /// Ops that the layer and the hooks record there carry the layer's name as their label.
+  /// Every layer, also inside a residual branch, is called through this, so the hooks see it. Ops
+  /// that the layer and the hooks record there carry the layer's name as their label.
   Variable through(const Layer& layer, const Variable& x);
+  Variable through(const Layers& layers, const Variable& x);  ///< all in order; none: x itself
 
   Tape& tape;
   const bool training;
@@ -73,6 +79,9 @@ class Forward {
  private:
   ForwardHooks& hooks_;
 };
+
+/// How fresh weights are drawn; see initialize().
+enum class Initialization { xavier, kaiming };
 
 class Network {
  public:
@@ -86,6 +95,7 @@ class Network {
   std::int64_t parameter_count() const;
   /// Multiply-accumulate operations of one image through convolutions and linear layers.
   std::int64_t macs() const { return macs_; }
+  Initialization initialization() const { return initialization_; }
 
   /// Images [N, C, H, W] -> logits [N, classes].
   virtual Variable forward(Forward& forward, const Variable& images) const;
@@ -94,47 +104,83 @@ class Network {
   void visit(StateVisitor& visitor);
 
  protected:
-  // For builders: append layers in order; each returns its output shape by updating `shape_`.
   friend class NetworkBuilder;
   InputSpec input_;
   std::deque<Parameter> parameters_;  // deque: pointers to elements stay valid
   std::deque<Buffer> buffers_;
-  std::vector<std::unique_ptr<Layer>> layers_;
+  Layers layers_;
   std::int64_t macs_ = 0;
+  Initialization initialization_ = Initialization::xavier;
 };
 
-/// Appends layers to a sequential network and tracks the shape between them.
+/// Appends layers to a network and tracks the shape between them. Names are unique; a layer that is
+/// given none is called after its kind and a number. A network that cannot be built (an image
+/// smaller than a kernel, branches whose shapes differ ...) is a configuration error at `where`.
 ///   NetworkBuilder b(input);
-///   b.flatten().linear("fc1", 300).batch_norm("bn1").relu().linear("fc2", classes);
+///   b.conv2d("conv1", 16, 3, {.stride = 1, .padding = 1}, false).batch_norm("bn1").relu();
+///   b.scope("layer1.0", [](NetworkBuilder& b) {
+///     b.residual("add", [](NetworkBuilder& b) {
+///       b.conv2d("conv1", 16, 3, {.stride = 1, .padding = 1}, false).batch_norm("bn1");
+///     });                             // adds layer1.0.conv1, layer1.0.bn1, layer1.0.add
+///   });
+///   b.global_avg_pool().linear("fc", input.classes);
 ///   return b.build();
 class NetworkBuilder {
  public:
-  explicit NetworkBuilder(InputSpec input);
-  NetworkBuilder& conv2d(std::string name, std::int64_t channels, std::int64_t kernel,
+  /// Layers that are appended together, such as a branch.
+  using Part = std::function<void(NetworkBuilder&)>;
+
+  explicit NetworkBuilder(InputSpec input, Place where = {});
+  NetworkBuilder& initialization(Initialization how);  ///< Xavier unless set
+
+  NetworkBuilder& conv2d(std::string_view name, std::int64_t channels, std::int64_t kernel,
                          ConvGeometry geometry = {}, bool bias = true);
-  NetworkBuilder& linear(std::string name, std::int64_t features, bool bias = true);
-  NetworkBuilder& batch_norm(std::string name, bool affine = false);
-  NetworkBuilder& relu();
-  NetworkBuilder& max_pool2d(std::int64_t size, std::int64_t stride);
-  NetworkBuilder& flatten();
-  std::unique_ptr<Network> build();  ///< also marks first and last layers
+  NetworkBuilder& linear(std::string_view name, std::int64_t features, bool bias = true);
+  NetworkBuilder& batch_norm(std::string_view name, bool affine = false);
+  NetworkBuilder& relu(std::string_view name = {});
+  NetworkBuilder& max_pool2d(std::int64_t size, std::int64_t stride, std::string_view name = {});
+  NetworkBuilder& flatten(std::string_view name = {});
+
+  /// Puts "NAME." before the names of the part's layers.
+  NetworkBuilder& scope(std::string_view name, const Part& part);
+  /// y = body(x) + shortcut(x), both of one shape; without a shortcut, body(x) + x. To hooks the
+  /// sum is a layer of the kind "residual" around the layers of both branches.
+  NetworkBuilder& residual(std::string_view name, const Part& body, const Part& shortcut = {});
+
+  const Shape& shape() const { return shape_; }  ///< of one image so far: [C, H, W] or [features]
+  std::unique_ptr<Network> build();              ///< also marks first and last layers
 
  private:
+  std::string named(std::string_view name, std::string_view kind);
   Parameter* add_parameter(const std::string& layer, std::string_view suffix, ParameterKind kind,
                            Shape shape, std::int64_t fan_in, std::int64_t fan_out);
-  std::string numbered(const std::string& kind);
+  Parameter* add_bias(const std::string& layer, std::int64_t count);
+  void slide(const std::string& layer, std::int64_t channels, std::int64_t window,
+             ConvGeometry geometry);
+  Layers branch(const Part& part);
+  template <class L, class... Args>
+  NetworkBuilder& append(std::string name, Args&&... args);
+
   std::unique_ptr<Network> network_;
-  Shape shape_;  // of one image: [C, H, W] or [features]
+  Place where_;
+  std::string scope_;
+  std::set<std::string> names_;
+  Shape shape_;
   int unnamed_ = 0;
 };
 
-/// Default initialisation: Xavier uniform for weights, N(0, 0.1^2) for biases, scale 1, shift 0;
-/// running mean 0 and variance 1. Each tensor draws from Rng(seed, "init", hash_name(name)).
+/// Draws all parameters afresh and resets the running statistics (mean 0, variance 1). Each tensor
+/// draws from Rng(seed, "init", hash_name(name)). Normalisation: scale 1, shift 0.
+///   xavier   weights U(-b, b), b = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010);
+///            biases N(0, 0.1^2), as the reference code of arXiv:1812.04353 draws them
+///   kaiming  convolutions N(0, 2 / fan_out) (He et al. 2015, with the backward pass's count);
+///            linear weights U(-b, b), b = 1 / sqrt(fan_in) (PyTorch's default); biases 0
 void initialize(Network& network, std::uint64_t seed);
 
 /// Fills with U(-bound, bound), bound = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 void xavier_uniform(Tensor& tensor, double fan_in, double fan_out, std::uint64_t seed,
                     std::string_view name);
+void uniform(Tensor& tensor, double bound, std::uint64_t seed, std::string_view name);
 void normal(Tensor& tensor, double standard_deviation, std::uint64_t seed, std::string_view name);
 
 }  // namespace bitwright

@@ -1,0 +1,121 @@
+// Parameters and multiply-accumulate operations of the named networks. Where no paper prints a
+// count, the number is that of the same network written with PyTorch's modules (numel of its
+// parameters; output elements x weights of one output, summed over convolutions and linear layers).
+#include <doctest/doctest.h>
+
+#include <bitwright/core/registry.h>
+#include <bitwright/experiment/builtin.h>
+
+#include "method_fixture.h"
+
+using namespace bitwright;
+using test::Given;
+
+namespace {
+
+const InputSpec kMnist{1, 28, 28, 10}, kCifar10{3, 32, 32, 10}, kCifar100{3, 32, 32, 100};
+
+const Registries& registries() {
+  static const Registries* const all = [] {
+    auto* r = new Registries;
+    register_networks(*r);
+    return r;
+  }();
+  return *all;
+}
+
+struct Counts {
+  std::int64_t parameters = 0, macs = 0;
+  bool operator==(const Counts&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Counts& c) {
+  return out << c.parameters << " parameters, " << c.macs << " MACs";
+}
+
+std::unique_ptr<Network> make(const std::string& name, const InputSpec& input,
+                              const Given& given = {}) {
+  const auto& networks = registries().networks;
+  return networks.make(test::settings_for(networks, name, given), input);
+}
+
+Counts counts(const std::string& name, const InputSpec& input, const Given& given = {}) {
+  const auto network = make(name, input, given);
+  return {network->parameter_count(), network->macs()};
+}
+
+// Elements of the weights of convolutions and linear layers.
+std::int64_t weights(const Network& network) {
+  std::int64_t n = 0;
+  for (const Parameter& p : network.parameters())
+    if (p.value.shape().rank() > 1) n += p.value.numel();
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("LeNets and perceptrons: published counts") {
+  // arXiv:1812.04353: 266,610 and 431,080 parameters, 0.266 and 2.293 MMAC.
+  CHECK(counts("lenet300", kMnist) == Counts{266610, 266200});
+  CHECK(counts("lenet5", kMnist) == Counts{431080, 2293000});
+  // arXiv:1810.01875: 582,026 parameters; 4.27 MMAC.
+  CHECK(counts("lenet5-wide", kMnist) == Counts{582026, 4267008});
+  // 784-64-32-10 written out.
+  CHECK(counts("mlp", kMnist, {{"hidden", std::vector<std::int64_t>{64, 32}}}) ==
+        Counts{785 * 64 + 65 * 32 + 33 * 10, 784 * 64 + 64 * 32 + 32 * 10});
+  CHECK(counts("lenet300", kMnist, {{"affine", true}}).parameters == 266610 + 2 * 400);
+  CHECK(make("lenet5", kMnist, {{"batch_norm", false}})->buffers().empty());
+}
+
+TEST_CASE("VGG networks: published counts") {
+  // arXiv:1812.04353: 15,245,130 parameters with 10 classes, 15,291,300 with 100; 313.7 MMAC.
+  CHECK(counts("vgg16", kCifar10) == Counts{15245130, 313725952});
+  CHECK(counts("vgg16", kCifar100) == Counts{15291300, 313772032});
+  CHECK(counts("vgg16", kCifar10, {{"width", 0.125}}) == Counts{239538, 5096064});
+  CHECK(counts("vgg11", kCifar10) == Counts{9750922, 153293824});
+  // arXiv:1810.01875: 12.97 M weights.
+  CHECK(counts("vgg7", kCifar10) == Counts{12979082, 615917568});
+  CHECK(weights(*make("vgg7", kCifar10)) == 12973440);
+  // LQ-Nets (arXiv:1807.10029) and HWGQ: 4,571,136 weights in convolutions but the first.
+  CHECK(counts("vgg-small", kCifar10) == Counts{4660106, 607600640});
+  CHECK(weights(*make("vgg-small", kCifar10)) == 4571136 + 3 * 128 * 9 + 512 * 16 * 10);
+}
+
+TEST_CASE("the multiplier rounds to the nearest channel and never to none") {
+  const auto narrow = make("lenet5", kMnist, {{"width", 0.01}});
+  CHECK(narrow->parameters()[0].value.shape() == Shape{1, 1, 5, 5});  // 0.2 channels
+  CHECK(narrow->parameters()[4].value.shape() == Shape{5, 16});       // 5 of 500
+  const auto half_up = make("lenet5", kMnist, {{"width", 0.125}});
+  CHECK(half_up->parameters()[0].value.shape()[0] == 3);  // 2.5
+  CHECK(half_up->parameters().back().value.numel() == 10);
+}
+
+TEST_CASE("first and last layers, order of layers") {
+  for (const std::string name : {"lenet300", "lenet5", "vgg16", "vgg-small"}) {
+    CAPTURE(name);
+    const auto network = make(name, kCifar10);
+    int layer = -1;
+    for (const Parameter& p : network->parameters()) {
+      CHECK((p.layer_index == layer || p.layer_index == layer + 1));
+      layer = p.layer_index;
+      CHECK(p.name.starts_with(p.layer + "."));
+    }
+    CHECK(network->parameters().front().first_layer);
+    CHECK(network->parameters().back().last_layer);
+  }
+}
+
+TEST_CASE("a network that cannot be built is the configuration's mistake") {
+  const auto refused = [](const std::string& name, const InputSpec& input) -> std::string {
+    try {
+      make(name, input);
+    } catch (const Error& error) {
+      CHECK(error.status() == ExitStatus::config);
+      return error.what();
+    }
+    return "built";
+  };
+  CHECK(refused("vgg16", kMnist) ==
+        "test.yaml:1:1: error: the image is 1x1 at layer 'pool18'; at least 2x2; choose a network "
+        "with fewer strides or pools, or larger images");
+  CHECK(refused("lenet5", {1, 8, 8, 10}).find("'conv2'") != std::string::npos);
+}
