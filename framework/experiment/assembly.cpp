@@ -6,6 +6,8 @@
 #include <bitwright/core/parallel.h>
 #include <bitwright/data/normalization.h>
 
+#include "experiment/initial_weights.h"
+
 namespace bitwright {
 
 int resolve_threads(const Settings& config) {
@@ -53,20 +55,26 @@ std::vector<std::unique_ptr<Method>> make_methods(const Registries& registries,
   return methods;
 }
 
+bool starts_fresh(const Settings& config, std::size_t index) {
+  if (index == 0 && has_initial_weights(config)) return false;
+  return config.sections("stages")[index].text("start") == "fresh";
+}
+
 Stage::Stage(const Registries& registries, const Settings& config, std::size_t index,
              const ExperimentData& data, Network& network) {
   const Settings& settings = config.sections("stages")[index];
   const auto seed = static_cast<std::uint64_t>(config.integer("seed"));
   name = settings.text("name");
   steps = settings.integer("steps");
-  const bool fresh = settings.text("start") == "fresh";
-  if (fresh) initialize(network, seed);
+  if (settings.text("start") == "fresh") initialize(network, seed);
+  if (index == 0 && has_initial_weights(config)) note = load_initial_weights(config, network);
 
   const Settings& data_settings = config.section("data");
   loader =
       std::make_unique<BatchLoader>(data.train, data.split.train, data_settings.integer("batch"),
                                     seed, data.normalization, data_settings.where("batch"));
-  const StageInfo info{name, seed, steps, loader->batches_per_epoch(), fresh, &network};
+  const StageInfo info{
+      name, seed, steps, loader->batches_per_epoch(), starts_fresh(config, index), &network};
   methods = std::make_unique<MethodStack>(make_methods(registries, settings), info);
   quantizes = !methods->empty();
   optimizer = registries.optimizers.make(settings.section("optimizer"));

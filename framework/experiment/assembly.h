@@ -37,6 +37,9 @@ ExperimentData load_data(const Registries& registries, const Settings& config);
 std::unique_ptr<Network> build_network(const Registries& registries, const Settings& config,
                                        const InputSpec& input);
 
+/// Whether a stage's weights are drawn, rather than read from a file or taken over.
+bool starts_fresh(const Settings& config, std::size_t index);
+
 /// Everything that one stage trains with. Members refer to each other: neither copied nor moved.
 struct Stage {
   Stage(const Registries& registries, const Settings& config, std::size_t index,
@@ -46,6 +49,7 @@ struct Stage {
   std::string name;
   std::int64_t steps = 0;
   bool quantizes = false;  ///< has methods
+  std::string note;        ///< what `init.from` did not cover, for the record
   std::unique_ptr<BatchLoader> loader;
   std::unique_ptr<MethodStack> methods;
   std::unique_ptr<Optimizer> optimizer;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "experiment/initial_weights.h"
 #include "experiment/provenance.h"
 
 namespace bitwright {
@@ -35,6 +36,7 @@ void Run::open_run_file(const Carried& carried) {
   header.provenance = gather_provenance(request_.command_line, threads_);
   for (const auto& [source, hash] : data_.dataset->hashes())
     header.provenance["data." + source] = hash;
+  if (has_initial_weights(config_)) header.provenance["init.from"] = initial_weights_hash(config_);
   header.tables = plan_.tables();
   header.results = RunPlan::results();
   writer_ = RunWriter::create(directory_.run_file(), header, carried);
@@ -50,15 +52,28 @@ void Run::open_run_file(const Carried& carried) {
 }
 
 void Run::resume(const Checkpoint& checkpoint) {
+  const auto before = RunReader::open(directory_.run_file());
+  refuse_other_weights(before->header().provenance);
   checkpoint.load_scope("position", [this](StateVisitor& v) { v.integer("stage", stage_index_); });
   stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
                                    data_, *network_);
   checkpoint.load([this](StateVisitor& v) { visit(v); });
   const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
                             stage_->trainer->steps_done();
-  open_run_file(carried_until(*RunReader::open(directory_.run_file()), step));
+  open_run_file(carried_until(*before, step));
   writer_->event({step, "resumed", fmt::format("resumed at step {}", step)});
   progress_.say(fmt::format("resumed at step {} of {}", step, plan_.steps));
+}
+
+// The configuration, which names the file, is known to be the same; its bytes may be others.
+void Run::refuse_other_weights(const std::map<std::string, std::string>& provenance) const {
+  const auto recorded = provenance.find("init.from");
+  if (recorded == provenance.end() || recorded->second == initial_weights_hash(config_)) return;
+  const Settings& init = config_.section("init");
+  throw config_error(init.where("from"),
+                     fmt::format("'{}' changed since this run began", init.text("from")),
+                     fmt::format("the file with SHA-256 {}", recorded->second),
+                     "restore it, or start anew with --overwrite or --out");
 }
 
 void Run::train() {
@@ -95,6 +110,7 @@ void Run::run_stage() {
   if (!stage_)
     stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
                                      data_, *network_);
+  say_what_init_left();
   log_->begin_stage(static_cast<std::size_t>(stage_index_), stage_->methods->metrics());
   observe_stage();
   const auto began = Clock::now();
@@ -117,6 +133,12 @@ void Run::observe_stage() {
     numerics_ = std::make_unique<NumericsCheck>(*network_, *stage_->methods);
     stage_->trainer->observe(numerics_.get());
   }
+}
+
+void Run::say_what_init_left() {
+  if (stage_->note.empty() || stage_->trainer->steps_done() > 0) return;
+  writer_->event({0, "init", stage_->note});
+  progress_.say("init: " + stage_->note);
 }
 
 // Only now, with training over, are the test images looked at: on the last weights, then on those

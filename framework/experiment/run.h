@@ -35,6 +35,8 @@ class Run {
 
  private:
   void open_run_file(const Carried& carried);
+  void refuse_other_weights(const std::map<std::string, std::string>& provenance) const;
+  void say_what_init_left();
   void run_stage();
   void observe_stage();
   void finish_stage();

@@ -76,10 +76,12 @@ void dry_build(const Registries& registries, const Settings& config) {
   const auto dataset =
       registries.datasets.make(config.section("data"), data_root(config.section("data")));
   const auto network = build_network(registries, config, dataset->input());
-  for (const Settings& settings : config.sections("stages")) {
-    const StageInfo info{
-        settings.text("name"), 0, settings.integer("steps"), 1, settings.text("start") == "fresh",
-        network.get()};
+  const auto& stages = config.sections("stages");
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const Settings& settings = stages[i];
+    const StageInfo info{settings.text("name"),     0,
+                         settings.integer("steps"), 1,
+                         starts_fresh(config, i),   network.get()};
     const MethodStack methods(make_methods(registries, settings), info);
     registries.optimizers.make(settings.section("optimizer"));
     registries.schedules.make(settings.section("schedule"));

@@ -21,6 +21,16 @@ static Options data_options() {
       .section("split", split_options(), "what is held out of the training part for validation");
 }
 
+static Options init_options() {
+  return Options{}
+      .text("from", "",
+            "HDF5 file of named float arrays, called as framework/nn/README.md says; empty: the "
+            "seed draws the weights")
+      .boolean("strict", true,
+               "the file holds exactly the network's arrays; false: what it lacks keeps its drawn "
+               "values, what the network lacks is not used, and both are said");
+}
+
 static Options stage_options() {
   return Options{}
       .text("name", "what outputs call this stage; unique")
@@ -28,7 +38,8 @@ static Options stage_options() {
       .unit("steps")
       .min(1)
       .choice("start", {"fresh", "previous"}, "fresh",
-              "weights: drawn anew, or the selected ones of the stage before")
+              "weights: drawn anew (the first stage's: as init says), or the selected ones of the "
+              "stage before")
       .components("methods", "methods", "what quantizes in this stage; none: plain training")
       .component("optimizer", "optimizers", "", "how weights are updated")
       .component("schedule", "schedules", "constant", "learning rate over the stage");
@@ -72,6 +83,7 @@ Options experiment_options() {
       .text("threads", "auto", "size of the team that computes: a number, or 'auto'")
       .component("data", "datasets", "", "what is learned", data_options())
       .component("network", "networks", "", "what learns it")
+      .section("init", init_options(), "what the first stage starts from")
       .sections("stages", stage_options(), "trained one after the other")
       .section("evaluation", evaluation_options(), "validation during training")
       .section("checkpoint", checkpoint_options(), "state on disk, to continue from")

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <bitwright/core/error.h>
-
 namespace bitwright::h5 {
 
 void silence() {
@@ -39,11 +37,11 @@ void File::check(long long status, std::string_view doing) const {
 }
 
 void File::fail(std::string_view doing) const {
-  throw storage_error(name_, fmt::format("cannot {}: {}", doing, last_cause()));
+  throw Error(status_, Place{name_}, fmt::format("cannot {}: {}", doing, last_cause()));
 }
 
 void File::damaged(std::string_view what) const {
-  throw storage_error(name_, fmt::format("damaged: {}", what));
+  throw Error(status_, Place{name_}, fmt::format("damaged: {}", what));
 }
 
 std::string File::check_format(hid_t root, std::string_view format, int newest) const {

@@ -10,6 +10,8 @@
 
 #include <hdf5.h>
 
+#include <bitwright/core/error.h>
+
 namespace bitwright::h5 {
 
 /// Owns one reference to an HDF5 identifier of any kind.
@@ -41,10 +43,14 @@ void silence();
 /// The cause of the last failure: the system's message where there is one, else HDF5's innermost.
 std::string last_cause();
 
-/// A file name with the conversion of HDF5 failures into storage errors that name it.
+/// A file name with the conversion of HDF5 failures into errors that name it: storage errors, of
+/// files that the user brings data errors.
 class File {
  public:
-  explicit File(std::string name) : name_(std::move(name)) { silence(); }
+  explicit File(std::string name, ExitStatus status = ExitStatus::storage)
+      : name_(std::move(name)), status_(status) {
+    silence();
+  }
 
   const std::string& name() const { return name_; }
   /// Takes ownership; throws "cannot DOING: CAUSE" when the call that made `id` failed.
@@ -72,6 +78,7 @@ class File {
 
  private:
   std::string name_;
+  ExitStatus status_;
 };
 
 /// Creation properties without timestamps: equal content gives equal bytes.

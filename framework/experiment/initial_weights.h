@@ -1,0 +1,23 @@
+#pragma once
+// `init.from`: weights that a run starts from instead of drawn ones.
+
+#include <string>
+
+#include <bitwright/core/options.h>
+#include <bitwright/nn/network.h>
+
+namespace bitwright {
+
+/// Whether the configuration names a file of weights.
+bool has_initial_weights(const Settings& config);
+
+/// SHA-256 of that file, "" when none is named. Throws a data error when it cannot be read.
+std::string initial_weights_hash(const Settings& config);
+
+/// Overwrites parameters and running statistics with the arrays of the file. Names or shapes that
+/// differ are a configuration error at `init.from`; with `init.strict: false`, names may, and the
+/// text returned says which tensors were left alone and which arrays were not used ("" for none).
+/// Numbers that are not finite, and variances below zero, are data errors.
+std::string load_initial_weights(const Settings& config, Network& network);
+
+}  // namespace bitwright
