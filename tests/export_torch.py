@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Usage: tests/export_torch.py BITWRIGHT
+Tests scripts/export-torch: names and values of what it writes, that the program starts from it, and
+what it refuses. Skipped (exit status 77) without PyTorch and h5py."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
+SCRIPT = os.path.join(TOP, "scripts", "export-torch")
+EXPERIMENT = """
+experiment: exported
+threads: 1
+data: {name: glyphs, train_images: 200, test_images: 50, split: {validation: 50}, batch: 50}
+network: NETWORK
+init: {from: FILE}
+stages: [{name: float, steps: 1, optimizer: {name: sgd, learning_rate: 0.01}}]
+"""
+
+
+def norm(layer, channels):
+    """A batch normalisation as its state_dict has it."""
+    return {f"{layer}.weight": torch.rand(channels), f"{layer}.bias": torch.rand(channels),
+            f"{layer}.running_mean": torch.rand(channels),
+            f"{layer}.running_var": torch.rand(channels),
+            f"{layer}.num_batches_tracked": torch.tensor(3)}
+
+
+def conv(layer, out, inputs, size):
+    return {f"{layer}.weight": torch.randn(out, inputs, size, size) * 0.1}
+
+
+def linear(layer, out, inputs):
+    return {f"{layer}.weight": torch.randn(out, inputs) * 0.1, f"{layer}.bias": torch.zeros(out)}
+
+
+def lenet():
+    """The state of nn.Sequential(Flatten, Linear, BatchNorm, ReLU, Linear ...) of LeNet-300."""
+    return {**linear("1", 300, 784), **norm("2", 300), **linear("4", 100, 300), **norm("5", 100),
+            **linear("7", 10, 100)}
+
+
+class ExportTorch(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.target = os.path.join(self.folder, "weights.h5")
+        torch.manual_seed(1)
+
+    def export(self, state, *words, torch_save=True):
+        source = os.path.join(self.folder, "state.pt")
+        if torch_save:
+            torch.save(state, source)
+        else:
+            with open(source, "wb") as file:
+                file.write(state)
+        return subprocess.run([sys.executable, SCRIPT, source, self.target, *words], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+
+    def arrays(self):
+        with h5py.File(self.target, "r") as file:
+            return {name: file[name][()] for name in file}
+
+    def assert_starts(self, network):
+        config = os.path.join(self.folder, "exported.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(EXPERIMENT.replace("NETWORK", network).replace("FILE", self.target))
+        done = subprocess.run([PROGRAM, "run", config, "--quiet", "--out",
+                               os.path.join(self.folder, "runs")], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def assert_refused(self, done, *words):
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+        self.assertFalse(os.path.exists(self.target))
+
+    def test_layers_in_their_order(self):
+        state = lenet()
+        done = self.export(state, "--list")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("fc1.weight [300, 784]\n", done.stdout)
+        arrays = self.arrays()
+        self.assertEqual(len(arrays), 3 * 2 + 2 * 4)
+        for ours, theirs in {"fc1.weight": "1.weight", "bn1.scale": "2.weight",
+                             "bn1.shift": "2.bias", "bn2.running_mean": "5.running_mean",
+                             "bn2.running_variance": "5.running_var", "fc3.bias": "7.bias"}.items():
+            self.assertEqual(arrays[ours].tobytes(), state[theirs].numpy().tobytes(), ours)
+        self.assert_starts("{name: lenet300, affine: true}")
+
+    def test_what_stands_around_a_state(self):
+        wrapped = {"epoch": 7, "state_dict": {"module." + k: v for k, v in lenet().items()}}
+        self.assertEqual(self.export(wrapped).returncode, 0)
+        self.assertIn("fc1.weight", self.arrays())
+        self.assertEqual(self.export(lenet(), "--names", "same", "--rename", "1=fc1").returncode, 0)
+        self.assertTrue({"fc1.weight", "2.scale", "7.bias"} <= set(self.arrays()))
+
+    def test_what_cannot_be_used(self):
+        self.assert_refused(self.export(b"nothing", torch_save=False), "cannot be read")
+        self.assert_refused(self.export(torch.nn.Linear(2, 2)), "cannot be read", "state_dict")
+        self.assert_refused(self.export([torch.zeros(2)]), "holds no state_dict")
+        self.assert_refused(self.export({"w": torch.zeros(2)}), "outside any layer")
+        self.assert_refused(self.export({"fc.weight": torch.zeros(2, 2, dtype=torch.int8)}),
+                            "'fc.weight' holds torch.int8")
+        self.assert_refused(self.export(lenet(), "--rename", "4=fc3", "--rename", "7=fc3",
+                                        "--names", "same"), "two arrays would be called 'fc3.")
+        missing = subprocess.run([sys.executable, SCRIPT, "none.pt", self.target], text=True,
+                                 capture_output=True, cwd=self.folder)
+        self.assert_refused(missing, "none.pt", "cannot be read")
+        self.target = os.path.join(self.folder, "none", "weights.h5")
+        self.assert_refused(self.export(lenet()), "cannot be written")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(__doc__)
+        sys.exit(0)
+    try:
+        import h5py
+        import torch
+    except ImportError as missing:
+        print(f"export_torch: skipped, {missing}")
+        sys.exit(77)
+    PROGRAM = os.path.realpath(sys.argv.pop(1))
+    unittest.main()
