@@ -97,7 +97,7 @@ TEST_CASE("pooling: values, first of equal maxima, gradients of overlapping wind
       Array y(Shape{p.n, p.c, p.out_h(), p.out_w()});
       const Array dy = random(2, y.shape);
       Array dx(x.shape);
-      naive::for_each_maximum(x, p.size, p.stride, [&](std::int64_t out, std::int64_t best) {
+      naive::for_each_maximum(x, p.size, p.stride, 0, [&](std::int64_t out, std::int64_t best) {
         y[out] = x[best];
         dx[best] += dy[out];
       });

@@ -117,19 +117,22 @@ inline Array conv2d(const Array& x, const Array& weight, const Array* bias, std:
 
 /// body(output index, input index of the first maximum) per pooling window.
 template <class Body>
-void for_each_maximum(const Array& x, std::int64_t size, std::int64_t stride, Body body) {
-  const std::int64_t out_h = (x.shape[2] - size) / stride + 1;
-  const std::int64_t out_w = (x.shape[3] - size) / stride + 1;
+void for_each_maximum(const Array& x, std::int64_t size, std::int64_t stride, std::int64_t padding,
+                      Body body) {
+  const std::int64_t out_h = (x.shape[2] + 2 * padding - size) / stride + 1;
+  const std::int64_t out_w = (x.shape[3] + 2 * padding - size) / stride + 1;
   std::int64_t out = 0;
   for (std::int64_t n = 0; n < x.shape[0]; ++n)
     for (std::int64_t c = 0; c < x.shape[1]; ++c)
       for (std::int64_t i = 0; i < out_h; ++i)
         for (std::int64_t j = 0; j < out_w; ++j) {
-          std::int64_t best = x.at(n, c, i * stride, j * stride);
+          std::int64_t best = -1;
           for (std::int64_t u = 0; u < size; ++u)
             for (std::int64_t v = 0; v < size; ++v) {
-              const std::int64_t k = x.at(n, c, i * stride + u, j * stride + v);
-              if (x[k] > x[best]) best = k;
+              const std::int64_t h = i * stride + u - padding, w = j * stride + v - padding;
+              if (h < 0 || h >= x.shape[2] || w < 0 || w >= x.shape[3]) continue;
+              const std::int64_t k = x.at(n, c, h, w);
+              if (best < 0 || x[k] > x[best]) best = k;
             }
           body(out++, best);
         }

@@ -7,14 +7,36 @@ namespace bitwright::kernels {
 
 struct PoolPlan {
   std::int64_t n = 0, c = 0, h = 0, w = 0;  ///< input
-  std::int64_t size = 2, stride = 2;        ///< square window, no padding, floor mode
-  std::int64_t out_h() const { return (h - size) / stride + 1; }
-  std::int64_t out_w() const { return (w - size) / stride + 1; }
+  std::int64_t size = 2, stride = 2;        ///< square window, floor mode
+  std::int64_t padding = 0;                 ///< at most size / 2; never the maximum
+  std::int64_t out_h() const { return (h + 2 * padding - size) / stride + 1; }
+  std::int64_t out_w() const { return (w + 2 * padding - size) / stride + 1; }
 };
 
 void max_pool_forward(const PoolPlan& plan, const float* x, float* y);
 /// The (first) maximum of each window takes its gradient; x and y as in the forward pass.
 void max_pool_backward(const PoolPlan& plan, const float* x, const float* y, const float* dy,
                        float* dx);
+
+/// Mean over the pixels of each image and channel: x [n][pixels][c] -> y [n][c]. T is float or
+/// bfloat16; sums are float, in the order of the pixels.
+template <class T>
+void global_avg_forward(std::int64_t n, std::int64_t pixels, std::int64_t c, const T* x, T* y);
+template <class T>
+void global_avg_backward(std::int64_t n, std::int64_t pixels, std::int64_t c, const T* dy, T* dx);
+
+/// The parameter-free shortcut of residual networks: every stride-th pixel in both directions, `c`
+/// channels in the middle of `out_c`, zeros around them (the odd one behind).
+struct ShortcutPlan {
+  std::int64_t n = 0, c = 0, h = 0, w = 0;  ///< input
+  std::int64_t stride = 1, out_c = 0;
+  std::int64_t out_h() const { return (h - 1) / stride + 1; }
+  std::int64_t out_w() const { return (w - 1) / stride + 1; }
+  std::int64_t channels_before() const { return (out_c - c) / 2; }
+};
+template <class T>
+void shortcut_a_forward(const ShortcutPlan& plan, const T* x, T* y);
+template <class T>
+void shortcut_a_backward(const ShortcutPlan& plan, const T* dy, T* dx);
 
 }  // namespace bitwright::kernels

@@ -6,15 +6,24 @@ namespace {
 
 class MaxPool2d final : public Op {
  public:
-  MaxPool2d(std::int64_t size, std::int64_t stride) : size_(size), stride_(stride) {}
+  MaxPool2d(std::int64_t size, std::int64_t stride, std::int64_t padding)
+      : size_(size), stride_(stride), padding_(padding) {}
   std::string_view name() const override { return "max_pool2d"; }
 
   std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
     const Shape& x = in[0].shape;
     require_shape(x.rank() == 4 && in[0].layout == Layout::channels_last, name(), x);
     require(stride_ >= 1, "max_pool2d: stride");
-    plan_ = {.n = x[0], .c = x[1], .h = x[2], .w = x[3], .size = size_, .stride = stride_};
-    require_shape(size_ >= 1 && x[2] >= size_ && x[3] >= size_, name(), x);
+    require(padding_ >= 0 && 2 * padding_ <= size_, "max_pool2d: padding");
+    plan_ = {.n = x[0],
+             .c = x[1],
+             .h = x[2],
+             .w = x[3],
+             .size = size_,
+             .stride = stride_,
+             .padding = padding_};
+    const std::int64_t least = size_ - 2 * padding_;
+    require_shape(size_ >= 1 && x[2] >= least && x[3] >= least, name(), x);
     const Shape y{x[0], x[1], plan_.out_h(), plan_.out_w()};
     return {{y, DType::f32, Layout::channels_last}};
   }
@@ -27,14 +36,15 @@ class MaxPool2d final : public Op {
   }
 
  private:
-  std::int64_t size_, stride_;
+  std::int64_t size_, stride_, padding_;
   kernels::PoolPlan plan_;
 };
 
 }  // namespace
 
-Variable max_pool2d(const Variable& x, std::int64_t size, std::int64_t stride) {
-  return record_op<MaxPool2d>(std::array{x}, size, stride);
+Variable max_pool2d(const Variable& x, std::int64_t size, std::int64_t stride,
+                    std::int64_t padding) {
+  return record_op<MaxPool2d>(std::array{x}, size, stride, padding);
 }
 
 }  // namespace bitwright

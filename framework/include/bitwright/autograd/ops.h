@@ -29,7 +29,13 @@ struct BatchNormState {
 /// Training: batch statistics. `scale` and `shift` [C] may both be undefined (no affine map).
 Variable batch_norm(const Variable& x, const Variable& scale, const Variable& shift,
                     const BatchNormState& state, bool training);
-Variable max_pool2d(const Variable& x, std::int64_t size, std::int64_t stride);
+/// Square windows; padding (at most size / 2) is never the maximum.
+Variable max_pool2d(const Variable& x, std::int64_t size, std::int64_t stride,
+                    std::int64_t padding = 0);
+Variable global_avg_pool(const Variable& x);  ///< [N, C, H, W] -> [N, C]
+/// Shortcut A of residual networks (He et al. 2015): every stride-th pixel, and zero channels on
+/// both sides up to `out_channels` (an odd one behind): [N, C, H, W] -> [N, out_channels, H', W'].
+Variable shortcut_a(const Variable& x, std::int64_t stride, std::int64_t out_channels);
 /// [N, ...] -> [N, features] in the order C, H, W.
 Variable flatten(const Variable& x);
 Variable reshape(const Variable& x, Shape shape);  ///< plain layout only
