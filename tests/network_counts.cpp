@@ -80,6 +80,56 @@ TEST_CASE("VGG networks: published counts") {
   CHECK(weights(*make("vgg-small", kCifar10)) == 4571136 + 3 * 128 * 9 + 512 * 16 * 10);
 }
 
+TEST_CASE("residual networks for small images: published counts") {
+  // arXiv:2105.03536's cost tables: 12,239,488 and 40,551,040 MACs, 74,800 and 268,336 weights
+  // (option A, no biases).
+  CHECK(counts("resnet8", kCifar10) == Counts{75290, 12239488});
+  CHECK(counts("resnet20", kCifar10) == Counts{269722, 40551040});
+  CHECK(weights(*make("resnet8", kCifar10)) == 74800);
+  CHECK(weights(*make("resnet20", kCifar10)) == 268336);
+  CHECK(counts("resnet20", kCifar10, {{"width", 0.5}}).macs == 10248512);
+  // arXiv:1512.03385, table 6: 0.46 M, 0.66 M, 0.85 M, 1.7 M parameters.
+  CHECK(counts("resnet32", kCifar10) == Counts{464154, 68862592});
+  CHECK(counts("resnet44", kCifar10) == Counts{658586, 97174144});
+  CHECK(counts("resnet56", kCifar10) == Counts{853018, 125485696});
+  CHECK(counts("resnet110", kCifar10) == Counts{1727962, 252887680});
+  // arXiv:2102.10462 (option B): 268,346 parameters in weights and last bias, 2,560 more in the
+  // shortcuts, 40.81 MMAC; ResNet-8 74,810 + 2,560, 12.50 MMAC.
+  CHECK(counts("resnet20", kCifar10, {{"shortcut", "B"}}) == Counts{272474, 40813184});
+  CHECK(weights(*make("resnet20", kCifar10, {{"shortcut", "B"}})) == 268336 + 2560);
+  CHECK(counts("resnet8", kCifar10, {{"shortcut", "B"}}) == Counts{78042, 12501632});
+  CHECK(weights(*make("resnet8", kCifar10, {{"shortcut", "B"}})) == 74800 + 2560);
+  // PyTorch, with 20-40-80 channels.
+  CHECK(counts("resnet20", kCifar10, {{"width", 1.25}}) == Counts{420670, 63222560});
+  CHECK(counts("resnet20", kCifar10, {{"pre_activation", true}}) == Counts{269722, 40551040});
+}
+
+TEST_CASE("residual networks of four stages: published counts") {
+  // arXiv:1812.04353: 11,164,362, 11,210,532 and 11,261,832 parameters, 555.4 MMAC without affine
+  // normalisation; base width 8 and 16.
+  const InputSpec tiny{3, 64, 64, 200}, imagenet{3, 224, 224, 1000};
+  const Given plain{{"affine", false}};
+  CHECK(counts("resnet18", kCifar10, plain) == Counts{11164362, 555422720});
+  CHECK(counts("resnet18", kCifar100, plain) == Counts{11210532, 555468800});
+  CHECK(counts("resnet18", tiny, {{"affine", false}, {"stem_stride", std::int64_t{2}}}) ==
+        Counts{11261832, 555520000});
+  CHECK(counts("resnet18", kCifar10, {{"affine", false}, {"width", 0.125}}) ==
+        Counts{175202, 8872576});
+  CHECK(counts("resnet18", kCifar10, {{"affine", false}, {"width", 0.25}}) ==
+        Counts{699066, 35046656});
+  // torchvision: 11,689,512 and 21,797,672 parameters, 1.81 and 3.66 GMAC.
+  CHECK(counts("resnet18", imagenet, {{"stem", "imagenet"}}) == Counts{11689512, 1814073344});
+  CHECK(counts("resnet34", imagenet, {{"stem", "imagenet"}}) == Counts{21797672, 3663761408});
+  // PyTorch.
+  CHECK(counts("resnet18", kCifar10) == Counts{11173962, 555422720});
+  CHECK(counts("resnet18", kCifar10, {{"shortcut", "A"}}) == Counts{11000138, 549131264});
+  CHECK(counts("resnet34", kCifar10) == Counts{21282122, 1159402496});
+  CHECK(counts("resnet18", kCifar10, {{"pre_activation", true}}) == Counts{11172170, 555422720});
+  CHECK(counts("resnet34", kCifar10, {{"pre_activation", true}}) == Counts{21280330, 1159402496});
+  CHECK(counts("resnet18", imagenet, {{"stem", "imagenet"}, {"pre_activation", true}}) ==
+        Counts{11687720, 1814073344});
+}
+
 TEST_CASE("the multiplier rounds to the nearest channel and never to none") {
   const auto narrow = make("lenet5", kMnist, {{"width", 0.01}});
   CHECK(narrow->parameters()[0].value.shape() == Shape{1, 1, 5, 5});  // 0.2 channels
@@ -90,7 +140,8 @@ TEST_CASE("the multiplier rounds to the nearest channel and never to none") {
 }
 
 TEST_CASE("first and last layers, order of layers") {
-  for (const std::string name : {"lenet300", "lenet5", "vgg16", "vgg-small"}) {
+  for (const std::string name :
+       {"lenet300", "lenet5", "vgg16", "vgg-small", "resnet20", "resnet18"}) {
     CAPTURE(name);
     const auto network = make(name, kCifar10);
     int layer = -1;
@@ -105,9 +156,10 @@ TEST_CASE("first and last layers, order of layers") {
 }
 
 TEST_CASE("a network that cannot be built is the configuration's mistake") {
-  const auto refused = [](const std::string& name, const InputSpec& input) -> std::string {
+  const auto refused = [](const std::string& name, const InputSpec& input,
+                          const Given& given = {}) -> std::string {
     try {
-      make(name, input);
+      make(name, input, given);
     } catch (const Error& error) {
       CHECK(error.status() == ExitStatus::config);
       return error.what();
@@ -117,5 +169,8 @@ TEST_CASE("a network that cannot be built is the configuration's mistake") {
   CHECK(refused("vgg16", kMnist) ==
         "test.yaml:1:1: error: the image is 1x1 at layer 'pool18'; at least 2x2; choose a network "
         "with fewer strides or pools, or larger images");
+  CHECK(refused("resnet18", kCifar10, {{"stem", "imagenet"}, {"stem_stride", std::int64_t{2}}}) ==
+        "test.yaml:3:5: error: 'stem_stride' belongs to the cifar stem; stem: cifar, or no "
+        "stem_stride; remove one of the two");
   CHECK(refused("lenet5", {1, 8, 8, 10}).find("'conv2'") != std::string::npos);
 }

@@ -55,12 +55,16 @@ Parameter* NetworkBuilder::add_bias(const std::string& layer, std::int64_t count
   return add_parameter(layer, "bias", ParameterKind::bias, Shape{count}, 0, 0);
 }
 
-// The shape behind a window that slides over the image.
-void NetworkBuilder::slide(const std::string& layer, std::int64_t channels, std::int64_t window,
-                           ConvGeometry g) {
+void NetworkBuilder::require_image(const std::string& layer) const {
   if (shape_.rank() != 3)
     throw config_error(where_, fmt::format("'{}' has no image to work on", layer),
                        "a layer before 'flatten' or 'global_avg_pool'", "move it there");
+}
+
+// The shape behind a window that slides over the image.
+void NetworkBuilder::slide(const std::string& layer, std::int64_t channels, std::int64_t window,
+                           ConvGeometry g) {
+  require_image(layer);
   const auto extent = [&](std::int64_t n) {
     if (n + 2 * g.padding < window)
       throw config_error(
@@ -119,10 +123,24 @@ NetworkBuilder& NetworkBuilder::relu(std::string_view name) {
 }
 
 NetworkBuilder& NetworkBuilder::max_pool2d(std::int64_t size, std::int64_t stride,
-                                           std::string_view given) {
+                                           std::int64_t padding, std::string_view given) {
   const std::string name = named(given, "pool");
-  slide(name, shape_[0], size, {.stride = stride});
-  return append<MaxPool2dLayer>(name, size, stride);
+  slide(name, shape_[0], size, {.stride = stride, .padding = padding});
+  return append<MaxPool2dLayer>(name, size, stride, padding);
+}
+
+NetworkBuilder& NetworkBuilder::global_avg_pool(std::string_view given) {
+  const std::string name = named(given, "pool");
+  require_image(name);
+  shape_ = Shape{shape_[0]};
+  return append<GlobalAvgPoolLayer>(name);
+}
+
+NetworkBuilder& NetworkBuilder::shortcut_a(std::int64_t stride, std::int64_t channels,
+                                           std::string_view given) {
+  const std::string name = named(given, "shortcut");
+  slide(name, channels, 1, {.stride = stride});
+  return append<ShortcutALayer>(name, stride, channels);
 }
 
 NetworkBuilder& NetworkBuilder::flatten(std::string_view name) {

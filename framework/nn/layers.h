@@ -68,15 +68,35 @@ class ReluLayer final : public NamedLayer {
 
 class MaxPool2dLayer final : public NamedLayer {
  public:
-  MaxPool2dLayer(std::string name, std::int64_t size, std::int64_t stride)
-      : NamedLayer(std::move(name)), size_(size), stride_(stride) {}
+  MaxPool2dLayer(std::string name, std::int64_t size, std::int64_t stride, std::int64_t padding)
+      : NamedLayer(std::move(name)), size_(size), stride_(stride), padding_(padding) {}
   std::string_view kind() const override { return "max_pool2d"; }
   Variable forward(Forward&, const Variable& x) const override {
-    return max_pool2d(x, size_, stride_);
+    return max_pool2d(x, size_, stride_, padding_);
   }
 
  private:
-  std::int64_t size_, stride_;
+  std::int64_t size_, stride_, padding_;
+};
+
+class GlobalAvgPoolLayer final : public NamedLayer {
+ public:
+  using NamedLayer::NamedLayer;
+  std::string_view kind() const override { return "global_avg_pool"; }
+  Variable forward(Forward&, const Variable& x) const override { return global_avg_pool(x); }
+};
+
+class ShortcutALayer final : public NamedLayer {
+ public:
+  ShortcutALayer(std::string name, std::int64_t stride, std::int64_t channels)
+      : NamedLayer(std::move(name)), stride_(stride), channels_(channels) {}
+  std::string_view kind() const override { return "shortcut_a"; }
+  Variable forward(Forward&, const Variable& x) const override {
+    return shortcut_a(x, stride_, channels_);
+  }
+
+ private:
+  std::int64_t stride_, channels_;
 };
 
 class FlattenLayer final : public NamedLayer {

@@ -5,6 +5,7 @@ namespace bitwright {
 void register_networks(Registries& registries) {
   register_lenet(registries);
   register_mlp(registries);
+  register_resnet(registries);
   register_vgg(registries);
 }
 

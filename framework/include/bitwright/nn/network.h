@@ -138,7 +138,11 @@ class NetworkBuilder {
   NetworkBuilder& linear(std::string_view name, std::int64_t features, bool bias = true);
   NetworkBuilder& batch_norm(std::string_view name, bool affine = false);
   NetworkBuilder& relu(std::string_view name = {});
-  NetworkBuilder& max_pool2d(std::int64_t size, std::int64_t stride, std::string_view name = {});
+  NetworkBuilder& max_pool2d(std::int64_t size, std::int64_t stride, std::int64_t padding = 0,
+                             std::string_view name = {});
+  NetworkBuilder& global_avg_pool(std::string_view name = {});
+  NetworkBuilder& shortcut_a(std::int64_t stride, std::int64_t channels,
+                             std::string_view name = {});
   NetworkBuilder& flatten(std::string_view name = {});
 
   /// Puts "NAME." before the names of the part's layers.
@@ -155,6 +159,7 @@ class NetworkBuilder {
   Parameter* add_parameter(const std::string& layer, std::string_view suffix, ParameterKind kind,
                            Shape shape, std::int64_t fan_in, std::int64_t fan_out);
   Parameter* add_bias(const std::string& layer, std::int64_t count);
+  void require_image(const std::string& layer) const;
   void slide(const std::string& layer, std::int64_t channels, std::int64_t window,
              ConvGeometry geometry);
   Layers branch(const Part& part);
