@@ -43,6 +43,22 @@ def lenet():
             **linear("7", 10, 100)}
 
 
+def resnet(blocks=1, widths=(16, 32, 64), last="fc", shortcut="downsample"):
+    """The state of a residual network with option B as torchvision names it."""
+    state = {**conv("conv1", widths[0], 1, 3), **norm("bn1", widths[0])}
+    channels = widths[0]
+    for stage, width in enumerate(widths, 1):
+        for block in range(blocks):
+            layer = f"layer{stage}.{block}"
+            state |= {**conv(f"{layer}.conv1", width, channels, 3), **norm(f"{layer}.bn1", width),
+                      **conv(f"{layer}.conv2", width, width, 3), **norm(f"{layer}.bn2", width)}
+            if channels != width:
+                state |= {**conv(f"{layer}.{shortcut}.0", width, channels, 1),
+                          **norm(f"{layer}.{shortcut}.1", width)}
+            channels = width
+    return {**state, **linear(last, 10, channels)}
+
+
 class ExportTorch(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -69,7 +85,7 @@ class ExportTorch(unittest.TestCase):
         config = os.path.join(self.folder, "exported.yaml")
         with open(config, "w", encoding="utf-8") as file:
             file.write(EXPERIMENT.replace("NETWORK", network).replace("FILE", self.target))
-        done = subprocess.run([PROGRAM, "run", config, "--quiet", "--out",
+        done = subprocess.run([PROGRAM, "run", config, "--quiet", "--overwrite", "--out",
                                os.path.join(self.folder, "runs")], text=True,
                               stdin=subprocess.DEVNULL, capture_output=True)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -93,6 +109,20 @@ class ExportTorch(unittest.TestCase):
                              "bn2.running_variance": "5.running_var", "fc3.bias": "7.bias"}.items():
             self.assertEqual(arrays[ours].tobytes(), state[theirs].numpy().tobytes(), ours)
         self.assert_starts("{name: lenet300, affine: true}")
+
+    def test_names_of_residual_networks(self):
+        state = resnet()
+        self.assertEqual(self.export(state).returncode, 0)
+        arrays = self.arrays()
+        for ours, theirs in {"layer1.0.conv2.weight": "layer1.0.conv2.weight",
+                             "layer2.0.shortcut.conv.weight": "layer2.0.downsample.0.weight",
+                             "layer3.0.shortcut.bn.running_variance":
+                                 "layer3.0.downsample.1.running_var"}.items():
+            self.assertEqual(arrays[ours].tobytes(), state[theirs].numpy().tobytes(), ours)
+        self.assert_starts("{name: resnet8, shortcut: B}")
+        self.assertEqual(self.export(resnet(2, (16, 32, 64, 128), "linear", "shortcut")).returncode,
+                         0)
+        self.assert_starts("{name: resnet18, width: 0.25}")
 
     def test_what_stands_around_a_state(self):
         wrapped = {"epoch": 7, "state_dict": {"module." + k: v for k, v in lenet().items()}}

@@ -16,7 +16,7 @@ Options& declare_width(Options& options) {
             "factor on the channels and features of every hidden layer, each rounded to the "
             "nearest whole number (halves up), at least 1")
       .above(0)
-      .max(64);
+      .max(16);
 }
 
 Options& declare_initialization(Options& options, const std::string& fallback) {
