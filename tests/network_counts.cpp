@@ -1,6 +1,11 @@
 // Parameters and multiply-accumulate operations of the named networks. Where no paper prints a
 // count, the number is that of the same network written with PyTorch's modules (numel of its
 // parameters; output elements x weights of one output, summed over convolutions and linear layers).
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+
 #include <doctest/doctest.h>
 
 #include <bitwright/core/registry.h>
