@@ -75,13 +75,13 @@ struct Recorder : ForwardHooks {
   }
 };
 
-struct Pass {
+struct Traced {
   Batch batch;
   Tape tape;
   Recorder hooks;
   Variable logits, loss;
 
-  Pass(Network& network, std::int64_t n, bool training = true) : batch(network.input(), n) {
+  Traced(Network& network, std::int64_t n, bool training = true) : batch(network.input(), n) {
     Forward forward(tape, training, hooks);
     logits = network.forward(forward, tape.constant(batch.images));
     loss = cross_entropy(logits, tape.constant(batch.labels));
@@ -108,7 +108,7 @@ double largest(const Tensor& t) {
 void check_gradients(const std::string& name, const InputSpec& input, const Given& given) {
   CAPTURE(name);
   const auto network = make(name, input, given);
-  Pass pass(*network, 4);
+  Traced pass(*network, 4);
   CHECK(pass.logits.shape() == Shape{4, input.classes});
   CHECK(std::isfinite(pass.loss.value().item()));
   CHECK(pass.hooks.parameters.size() == network->parameters().size());
@@ -150,7 +150,7 @@ TEST_CASE("every form of a residual network runs forwards and backwards") {
 
 TEST_CASE("hooks see every layer, also inside the branches") {
   const auto network = make("resnet8", {1, 12, 12, 10}, {{"shortcut", "B"}});
-  const Pass pass(*network, 2);
+  const Traced pass(*network, 2);
   CHECK(pass.hooks.inputs ==
         words("conv1 bn1 relu "
               "layer1.0.add layer1.0.conv1 layer1.0.bn1 layer1.0.relu1 layer1.0.conv2 layer1.0.bn2 "
@@ -198,7 +198,7 @@ TEST_CASE("a hook inside a branch changes the sum") {
 
 TEST_CASE("the order of layers with pre-activation") {
   const auto network = make("resnet8", {1, 12, 12, 10}, {{"pre_activation", true}});
-  const Pass pass(*network, 2);
+  const Traced pass(*network, 2);
   // The stem's activation serves the first block; where the shape changes, both paths share one.
   CHECK(pass.hooks.inputs ==
         words("conv1 bn1 relu "
@@ -210,7 +210,7 @@ TEST_CASE("the order of layers with pre-activation") {
               "bn2 relu2 "
               "avgpool fc"));
   const auto twenty = make("resnet20", {1, 12, 12, 10}, {{"pre_activation", true}});
-  const Pass longer(*twenty, 2);
+  const Traced longer(*twenty, 2);
   const auto& seen = longer.hooks.inputs;
   const auto second = std::find(seen.begin(), seen.end(), "layer1.1.add");
   REQUIRE(second != seen.end());
@@ -234,6 +234,48 @@ TEST_CASE("names of a builder: unique, or refused") {
   flat.flatten();
   CHECK_THROWS_WITH_AS(flat.conv2d("c", 2, 3), doctest::Contains("'c' has no image to work on"),
                        Error);
+}
+
+TEST_CASE("a planned tape computes what the eager one does, across branches") {
+  for (const bool pre_activation : {false, true}) {
+    const Given given{{"shortcut", "B"}, {"pre_activation", pre_activation}};
+    const auto network = make("resnet8", {1, 12, 12, 10}, given);
+    const Traced eager(*network, 4);
+    const auto again = make("resnet8", {1, 12, 12, 10}, given);  // own running statistics
+    const Batch batch(again->input(), 4);
+    Tape tape(Execution::planned);
+    Recorder hooks;
+    Forward forward(tape, true, hooks);
+    const Variable logits = again->forward(forward, tape.constant(batch.images));
+    const Variable loss = cross_entropy(logits, tape.constant(batch.labels));
+    tape.plan(std::array{logits}, loss);
+    tape.forward();
+    tape.backward(loss);
+    CHECK(naive::distance(naive::to_array(logits.value()), naive::to_array(eager.logits.value())) <
+          1e-5);
+    for (const auto& [name, variable] : hooks.parameters) {
+      CAPTURE(name);
+      CHECK(naive::distance(naive::to_array(variable.gradient()),
+                            naive::to_array(eager.hooks.parameters.at(name).gradient())) < 1e-4);
+    }
+  }
+}
+
+TEST_CASE("convolutions in groups") {
+  NetworkBuilder b(InputSpec{4, 6, 6, 2}, {"test.yaml", 2, 3});
+  b.conv2d("pairs", 8, 3, {.padding = 1, .groups = 2}, false).global_avg_pool().linear("fc", 2);
+  CHECK_THROWS_WITH_AS(NetworkBuilder(InputSpec{4, 6, 6, 2}).conv2d("c", 8, 3, {.groups = 3}),
+                       doctest::Contains("'c' has 4 channels in, 8 out and 3 groups"), Error);
+  const auto network = b.build();
+  initialize(*network, 1);
+  const Parameter& weight = network->parameters().front();
+  CHECK(weight.value.shape() == Shape{8, 2, 3, 3});
+  CHECK(weight.fan_in == 2 * 9);
+  CHECK(weight.fan_out == 4 * 9);
+  CHECK(network->macs() == 8 * 36 * 2 * 9 + 16);
+  const Traced pass(*network, 3);
+  CHECK(pass.logits.shape() == Shape{3, 2});
+  CHECK(largest(pass.hooks.parameters.at("pairs.weight").gradient()) > 0);
 }
 
 TEST_CASE("weights are drawn as stated") {
@@ -277,7 +319,7 @@ TEST_CASE("a residual network learns, the same way twice") {
   const auto train = [] {
     const InputSpec input{1, 14, 14, 4};
     const auto network = make("resnet8", input);
-    Pass pass(*network, 16);
+    Traced pass(*network, 16);
     std::vector<float> losses{pass.loss.value().item()};
     for (int step = 0; step < 25; ++step) {
       for (Parameter& p : network->parameters()) {

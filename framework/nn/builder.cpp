@@ -79,11 +79,17 @@ void NetworkBuilder::slide(const std::string& layer, std::int64_t channels, std:
 NetworkBuilder& NetworkBuilder::conv2d(std::string_view given, std::int64_t channels,
                                        std::int64_t kernel, ConvGeometry g, bool bias) {
   const std::string name = named(given, "conv2d");
-  const std::int64_t area = kernel * kernel, in = shape_[0];
+  require_image(name);
+  const std::int64_t area = kernel * kernel, all = shape_[0], in = all / g.groups;
+  if (all % g.groups != 0 || channels % g.groups != 0)
+    throw config_error(
+        where_,
+        fmt::format("'{}' has {} channels in, {} out and {} groups", name, all, channels, g.groups),
+        "numbers of channels that the groups divide", "change one of them");
   slide(name, channels, kernel, g);
   const Parameter* weight =
       add_parameter(name, "weight", ParameterKind::conv_weight, Shape{channels, in, kernel, kernel},
-                    in * area, channels * area);
+                    in * area, channels / g.groups * area);
   const Parameter* b = bias ? add_bias(name, channels) : nullptr;
   network_->macs_ += shape_.numel() * in * area;
   return append<Conv2dLayer>(name, weight, b, g);
