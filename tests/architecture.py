@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 LEVELS = [["core"], ["tensor"], ["kernels"], ["autograd"], ["nn", "optim", "data", "quant"],
-          ["train"], ["experiment", "results"], ["cli"]]
+          ["train"], ["experiment", "results"], ["bench"], ["cli"]]
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 MACHINE_PATH = re.compile(r"(?<![\w.$}/:~-])/(?:work|home|root|Users|mnt)/\w")

@@ -1,6 +1,7 @@
 #pragma once
 // The sub-commands, one file each. They return the exit status; failures are Errors.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,10 +20,19 @@ struct RunArguments {
   std::vector<std::string> command_line;
 };
 
+struct BenchArguments {
+  std::vector<std::string> nets, dtypes, modes;  ///< empty: all
+  std::optional<int> threads;                    ///< none: all cores that the process may use
+  int repetitions = 5;
+  std::int64_t steps = 0;  ///< per repetition; 0: by time
+  bool compare_pytorch = false, in_process = false, json = false;
+};
+
 int run(const Registries& registries, const RunArguments& arguments);
 int check(const Registries& registries, const std::vector<std::string>& words);
 int list(const Registries& registries, const std::string& kind, bool json);
 int describe(const Registries& registries, const std::string& name);
+int bench_command(const Registries& registries, const BenchArguments& arguments);
 int show(const std::string& run, bool json);
 
 /// Splits words into files and overrides. Throws a configuration error without a file.

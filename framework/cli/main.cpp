@@ -20,10 +20,33 @@ constexpr int kConfig = static_cast<int>(ExitStatus::config);
 
 struct Commands {
   RunArguments run;
+  BenchArguments bench;
   std::vector<std::string> check_words;
   std::string kind, component, run_path;
   bool json = false;
 };
+
+void declare_bench(CLI::App& app, BenchArguments& a) {
+  CLI::App* const bench =
+      app.add_subcommand("bench", "Step time and memory of the standard networks");
+  bench->add_option("--net", a.nets,
+                    "lenet300 lenet5 resnet20 vgg16 resnet18 resnet18-64x64 (all)");
+  bench->add_option("--dtype", a.dtypes, "f32 bf16 (all that the engine has)");
+  bench->add_option("--mode", a.modes, "train eval (both)");
+  bench->add_option("--threads", a.threads, "size of the team that computes (the cores)");
+  CLI::Option* const repetitions =
+      bench->add_option("--repetitions", a.repetitions, "processes per network, type and mode (5)");
+  bench->add_option("--steps", a.steps, "timed steps of a repetition (about two seconds of them)");
+  CLI::Option* const compare =
+      bench->add_flag("--compare-pytorch", a.compare_pytorch,
+                      "take turns with PyTorch (python3-torch) at its best settings");
+  bench
+      ->add_flag("--in-process", a.in_process,
+                 "measure once, without child processes, for profilers")
+      ->excludes(repetitions)
+      ->excludes(compare);
+  bench->add_flag("--json", a.json, "an array of objects, one per row");
+}
 
 void declare(CLI::App& app, Commands& c) {
   app.require_subcommand(1);
@@ -68,6 +91,8 @@ void declare(CLI::App& app, Commands& c) {
   CLI::App* const show = app.add_subcommand("show", "What is in a run");
   show->add_option("RUN", c.run_path, "run directory or its run.h5")->required();
   show->add_flag("--json", c.json, "one JSON object");
+
+  declare_bench(app, c.bench);
 }
 
 int dispatch(const CLI::App& app, const Commands& c) {
@@ -75,6 +100,7 @@ int dispatch(const CLI::App& app, const Commands& c) {
   register_builtin_components(registries);
   if (app.got_subcommand("run")) return run(registries, c.run);
   if (app.got_subcommand("check")) return check(registries, c.check_words);
+  if (app.got_subcommand("bench")) return bench_command(registries, c.bench);
   if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
   if (app.got_subcommand("describe")) return describe(registries, c.component);
   return show(c.run_path, c.json);

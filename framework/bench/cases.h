@@ -1,0 +1,41 @@
+#pragma once
+// What `bitwright bench` measures: standard networks, number formats, training and evaluation.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <bitwright/core/registry.h>
+#include <bitwright/data/dataset.h>
+
+namespace bitwright::bench {
+
+/// A network with the images and the batch that it is measured on.
+struct StandardNet {
+  std::string name;     ///< on the command line and in results
+  std::string network;  ///< in the registry
+  std::string options;  ///< of the entry, as in a YAML flow mapping
+  InputSpec input;
+  std::int64_t batch = 0;
+};
+
+/// One line of the result.
+struct Case {
+  StandardNet net;
+  std::string dtype;  ///< "f32", "bf16"
+  std::string mode;   ///< "train", "eval"
+};
+
+/// What the command line asks for; an empty list stands for all that there is.
+struct Selection {
+  std::vector<std::string> nets, dtypes, modes;
+};
+
+/// Every combination, nets outermost. Throws a configuration error for a name that does not exist,
+/// and for one that is asked for by name but that this program lacks.
+std::vector<Case> select(const Registries& registries, const Selection& selection);
+
+/// The settings of a case: sections "network" and "optimizer".
+Settings settings_of(const Registries& registries, const Case& chosen);
+
+}  // namespace bitwright::bench

@@ -1,0 +1,63 @@
+#include "bench/pytorch.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "bench/child.h"
+
+namespace bitwright::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Debian's Python is the one that has Debian's PyTorch.
+constexpr const char* kPython = "/usr/bin/python3";
+
+// The program lies somewhere below the folder that holds scripts/.
+std::string find_script() {
+  std::error_code failed;
+  const fs::path program = fs::read_symlink("/proc/self/exe", failed);
+  for (fs::path folder = program.parent_path(); folder.has_relative_path();
+       folder = folder.parent_path())
+    if (const fs::path script = folder / "scripts" / "bench-pytorch"; fs::exists(script, failed))
+      return script.string();
+  throw config_error(Place{program.string()}, "scripts/bench-pytorch is not found",
+                     "the script in a folder above the program",
+                     "run the program where it was built");
+}
+
+// libgomp's waiting is ours; the peer chooses its own.
+const std::map<std::string, std::string> kEnvironment{{"GOMP_SPINCOUNT", ""}};
+
+}  // namespace
+
+PyTorchPeer::PyTorchPeer(int threads) : threads_(threads), script_(find_script()) {
+  const std::string said = run_child({kPython, script_, "--version"}, kEnvironment);
+  version_ = nlohmann::json::parse(said).at("torch");
+}
+
+std::string PyTorchPeer::call(const Case& c, const std::vector<std::string>& more) const {
+  std::vector<std::string> command{kPython,     script_,
+                                   "--net",     c.net.name,
+                                   "--dtype",   c.dtype,
+                                   "--mode",    c.mode,
+                                   "--batch",   std::to_string(c.net.batch),
+                                   "--threads", std::to_string(threads_)};
+  command.insert(command.end(), more.begin(), more.end());
+  return run_child(command, kEnvironment);
+}
+
+std::string PyTorchPeer::tune(const Case& c) const {
+  return nlohmann::json::parse(call(c, {"--tune"})).at("settings");
+}
+
+PyTorchPeer::Result PyTorchPeer::measure(const Case& c, const std::string& settings,
+                                         std::int64_t steps) const {
+  const auto said =
+      nlohmann::json::parse(call(c, {"--settings", settings, "--steps", std::to_string(steps)}));
+  return {said.at("median_ms"), said.at("peak_rss_mb"), said.at("parameters")};
+}
+
+}  // namespace bitwright::bench
