@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "experiment/config.h"
+#include "kernels/cpu.h"
 
 namespace bitwright::bench {
 namespace {
@@ -25,8 +26,8 @@ const std::vector<StandardNet>& standard_nets() {
 
 const std::vector<std::string> kDtypes{"f32", "bf16"}, kModes{"train", "eval"};
 
-// The formats that the engine computes in.
-bool engine_has(const std::string& dtype) { return dtype == "f32"; }
+// What this CPU computes in without emulation.
+bool is_native(const std::string& dtype) { return dtype == "f32" || kernels::has_native_bf16(); }
 
 Error unknown(std::string_view option, const std::string& word,
               const std::vector<std::string>& known) {
@@ -68,10 +69,10 @@ std::vector<Case> select(const Registries& registries, const Selection& selectio
                          "a network that 'bitwright list networks' names");
     }
     for (const std::string& dtype : chosen("dtype", selection.dtypes, kDtypes)) {
-      if (!engine_has(dtype) && selection.dtypes.empty()) continue;
-      if (!engine_has(dtype))
+      if (!is_native(dtype) && selection.dtypes.empty()) continue;
+      if (!is_native(dtype))
         throw config_error(Place{"command line"},
-                           fmt::format("this engine does not train in {}", dtype), "--dtype f32");
+                           fmt::format("this CPU has no {} instructions", dtype), "--dtype f32");
       for (const std::string& mode : modes) cases.push_back({net, dtype, mode});
     }
   }

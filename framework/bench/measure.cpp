@@ -51,6 +51,7 @@ Subject make_subject(const Registries& registries, const Case& c) {
   const Settings settings = settings_of(registries, c);
   const InputSpec& input = c.net.input;
   const BatchShape shape{c.net.batch, input.channels, input.height, input.width, c.net.batch};
+  const DType precision = c.dtype == "bf16" ? DType::bf16 : DType::f32;
   Subject s;
   s.network = registries.networks.make(settings.section("network"), input);
   initialize(*s.network, 1);
@@ -58,14 +59,15 @@ Subject make_subject(const Registries& registries, const Case& c) {
   s.methods = std::make_unique<MethodStack>(std::vector<std::unique_ptr<Method>>{}, stage);
   if (c.mode == "train") {
     s.optimizer = registries.optimizers.make(settings.section("optimizer"));
-    s.training = std::make_unique<TrainingStep>(*s.network, *s.methods, *s.optimizer, shape);
+    s.training =
+        std::make_unique<TrainingStep>(*s.network, *s.methods, *s.optimizer, shape, precision);
     TrainingStep& step = *s.training;
     fill_batch(step.images(), step.labels(), shape, input.classes);
     const StepInfo info{0, 0, s.optimizer->learning_rate()};
     s.step = [&step, info] { step.update(info); };
     s.observe = [&step](StepObserver* observer) { step.observe(observer); };
   } else {
-    s.evaluation = std::make_unique<EvaluationStep>(*s.network, *s.methods, shape);
+    s.evaluation = std::make_unique<EvaluationStep>(*s.network, *s.methods, shape, precision);
     EvaluationStep& step = *s.evaluation;
     step.deploy(Deployment::hard);
     fill_batch(step.images(), step.labels(), shape, input.classes);

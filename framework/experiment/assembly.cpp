@@ -7,12 +7,22 @@
 #include <bitwright/data/normalization.h>
 
 #include "experiment/initial_weights.h"
+#include "kernels/cpu.h"
 
 namespace bitwright {
 
 int resolve_threads(const Settings& config) {
   const std::string& threads = config.text("threads");
   return threads == "auto" ? available_cores() : std::stoi(threads);
+}
+
+DType resolve_precision(const Settings& config) {
+  const std::string& precision = config.text("precision");
+  if (precision == "f32") return DType::f32;
+  if (precision == "bf16" && !kernels::has_native_bf16())
+    throw config_error(config.where("precision"), "this CPU has no bf16 instructions",
+                       "precision: f32", "'bf16_emulated' rounds alike, without being faster");
+  return DType::bf16;
 }
 
 DataRoot data_root(const Settings& data) {
@@ -80,14 +90,17 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
   optimizer = registries.optimizers.make(settings.section("optimizer"));
   schedule = registries.schedules.make(settings.section("schedule"));
 
+  const DType precision = resolve_precision(config);
   const Settings& evaluation = config.section("evaluation");
   validation = std::make_unique<Evaluator>(
       network, *methods,
       std::make_unique<EvaluationLoader>(data.train, data.split.validation,
-                                         evaluation.integer("batch"), data.normalization));
+                                         evaluation.integer("batch"), data.normalization),
+      precision);
   trainer = std::make_unique<Trainer>(
       network, *methods, *optimizer, *schedule, *loader, *validation,
-      TrainerOptions{.steps = steps, .evaluate_every = evaluation.integer("every")});
+      TrainerOptions{
+          .steps = steps, .evaluate_every = evaluation.integer("every"), .precision = precision});
 }
 
 std::vector<MetricDeclaration> declared_metrics(const Registries& registries,

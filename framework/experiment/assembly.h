@@ -21,6 +21,10 @@ namespace bitwright {
 /// The number of threads that `threads:` asks for; "auto" is what affinity and cgroup allow.
 int resolve_threads(const Settings& config);
 
+/// The type of activations that `precision:` asks for. Throws a configuration error for bf16 on a
+/// CPU without it, unless emulation is asked for.
+DType resolve_precision(const Settings& config);
+
 /// `data.root`, else the environment's BITWRIGHT_DATA.
 DataRoot data_root(const Settings& data);
 

@@ -81,6 +81,8 @@ Options experiment_options() {
       .integer("seed", 1, "all randomness of the run follows from it")
       .min(0)
       .text("threads", "auto", "size of the team that computes: a number, or 'auto'")
+      .choice("precision", {"f32", "bf16", "bf16_emulated"}, "f32",
+              "of activations and their gradients; parameters and their gradients are f32")
       .component("data", "datasets", "", "what is learned", data_options())
       .component("network", "networks", "", "what learns it")
       .section("init", init_options(), "what the first stage starts from")

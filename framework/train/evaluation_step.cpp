@@ -1,19 +1,23 @@
 #include "train/evaluation_step.h"
 
 #include <algorithm>
+#include <array>
 
 #include "kernels/softmax.h"
+#include "train/precision.h"
 
 namespace bitwright {
 
-EvaluationStep::EvaluationStep(Network& network, MethodStack& methods, const BatchShape& b)
+EvaluationStep::EvaluationStep(Network& network, MethodStack& methods, const BatchShape& b,
+                               DType precision)
     : methods_(methods),
       images_(Tensor::empty({Shape{b.n, b.c, b.h, b.w}, DType::f32, Layout::channels_last})),
       labels_(Tensor::empty({Shape{b.n}, DType::i32})) {
   images_.fill(0);
   std::fill_n(labels_.i32(), b.n, 0);
   Forward forward(tape_, false, *this);
-  logits_ = network.forward(forward, tape_.constant(images_));
+  logits_ = logits(network, forward, tape_.constant(images_), precision);
+  tape_.plan(std::array{logits_});
   probabilities_ = Tensor::empty(logits_.shape());
 }
 

@@ -15,7 +15,8 @@ namespace bitwright {
 /// touched, so there is nothing to restore.
 class EvaluationStep final : private ForwardHooks {
  public:
-  EvaluationStep(Network& network, MethodStack& methods, const BatchShape& batch);
+  EvaluationStep(Network& network, MethodStack& methods, const BatchShape& batch,
+                 DType precision = DType::f32);
 
   void deploy(Deployment deployment);  ///< what run() evaluates from now on
 
@@ -38,7 +39,7 @@ class EvaluationStep final : private ForwardHooks {
   MethodStack& methods_;
   Tensor images_, labels_, probabilities_;
   std::vector<std::pair<const Parameter*, Tensor>> weights_;
-  Tape tape_;
+  Tape tape_{Execution::planned};
   Variable logits_;
 };
 

@@ -5,8 +5,8 @@
 namespace bitwright {
 
 Evaluator::Evaluator(Network& network, MethodStack& methods,
-                     std::unique_ptr<EvaluationLoader> loader)
-    : loader_(std::move(loader)), step_(network, methods, loader_->shape()) {}
+                     std::unique_ptr<EvaluationLoader> loader, DType precision)
+    : loader_(std::move(loader)), step_(network, methods, loader_->shape(), precision) {}
 
 Evaluation Evaluator::run(Deployment deployment) {
   step_.deploy(deployment);

@@ -16,7 +16,8 @@ struct Evaluation {
 
 class Evaluator {
  public:
-  Evaluator(Network& network, MethodStack& methods, std::unique_ptr<EvaluationLoader> loader);
+  Evaluator(Network& network, MethodStack& methods, std::unique_ptr<EvaluationLoader> loader,
+            DType precision = DType::f32);
   Evaluation run(Deployment deployment);
   void observe(TapeObserver* observer) { step_.observe(observer); }
 

@@ -17,7 +17,7 @@ Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
       loader_(loader),
       validation_(validation),
       options_(options),
-      training_step_(network, methods, optimizer, loader.shape()) {
+      training_step_(network, methods, optimizer, loader.shape(), options.precision) {
   best_.save([this](StateVisitor& v) { visit_network(v); });  // fixes names and shapes
 }
 

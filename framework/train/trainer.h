@@ -51,6 +51,7 @@ class TrainingObserver {
 struct TrainerOptions {
   std::int64_t steps = 0;
   std::int64_t evaluate_every = 100;  ///< steps, counted inside each epoch
+  DType precision = DType::f32;       ///< of activations and their gradients
 };
 
 class Trainer {

@@ -1,32 +1,31 @@
 #include "train/training_step.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include "kernels/softmax.h"
+#include "train/precision.h"
 
 namespace bitwright {
 
 TrainingStep::TrainingStep(Network& network, MethodStack& methods, Optimizer& optimizer,
-                           const BatchShape& b)
+                           const BatchShape& b, DType precision)
     : methods_(methods),
       optimizer_(optimizer),
       images_(Tensor::empty({Shape{b.n, b.c, b.h, b.w}, DType::f32, Layout::channels_last})),
       labels_(Tensor::empty({Shape{b.n}, DType::i32})) {
   images_.fill(0);
   std::fill_n(labels_.i32(), b.n, 0);
-  std::vector<Tensor> kept;
-  for (const Buffer& buffer : network.buffers()) kept.push_back(buffer.value.clone());
-
   Forward forward(tape_, true, methods);
-  logits_ = network.forward(forward, tape_.constant(images_));
-  const LabelScope label(tape_, "loss");
-  loss_ = methods.total_loss(forward, cross_entropy(logits_, tape_.constant(labels_)));
-
-  auto saved = kept.begin();
-  for (Buffer& buffer : network.buffers()) buffer.value.copy_from(*saved++);
+  logits_ = logits(network, forward, tape_.constant(images_), precision);
+  {
+    const LabelScope label(tape_, "loss");
+    loss_ = methods.total_loss(forward, cross_entropy(logits_, tape_.constant(labels_)));
+  }
+  tape_.plan(std::array{logits_}, loss_);
   optimizer_.attach(methods_.optimized());
 }
 

@@ -21,10 +21,10 @@ class Diverged : public std::runtime_error {
 
 class TrainingStep {
  public:
-  /// Traces the step on a batch of zeros; the network's buffers are left as they were. The
+  /// Traces and plans the step; nothing is computed. Activations are of type `precision`. The
   /// optimizer takes over what the methods want to have optimized.
   TrainingStep(Network& network, MethodStack& methods, Optimizer& optimizer,
-               const BatchShape& batch);
+               const BatchShape& batch, DType precision = DType::f32);
 
   float* images() { return images_.f32(); }  ///< to be filled before update()
   std::int32_t* labels() { return labels_.i32(); }
@@ -44,7 +44,7 @@ class TrainingStep {
   Optimizer& optimizer_;
   StepObserver* observer_ = nullptr;
   Tensor images_, labels_;
-  Tape tape_;
+  Tape tape_{Execution::planned};
   Variable logits_, loss_;
 };
 

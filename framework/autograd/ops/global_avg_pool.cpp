@@ -23,11 +23,13 @@ class GlobalAvgPool final : public Op {
     });
   }
   void backward(const BackwardArgs& a) override {
-    for_float_type(a.inputs[0].type(), [&]<class T>(T*) {
+    for_float_type(a.output_gradients[0].type(), [&]<class T>(T*) {
       kernels::global_avg_backward(n_, pixels_, c_, a.output_gradients[0].as<T>(),
                                    a.input_gradients[0].as<T>());
     });
   }
+  bool backward_reads_input(std::size_t) const override { return false; }
+  bool backward_reads_output(std::size_t) const override { return false; }
 
  private:
   std::int64_t n_ = 0, c_ = 0, pixels_ = 0;

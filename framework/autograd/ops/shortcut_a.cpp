@@ -25,11 +25,13 @@ class ShortcutA final : public Op {
     });
   }
   void backward(const BackwardArgs& a) override {
-    for_float_type(a.inputs[0].type(), [&]<class T>(T*) {
+    for_float_type(a.output_gradients[0].type(), [&]<class T>(T*) {
       kernels::shortcut_a_backward(plan_, a.output_gradients[0].as<T>(),
                                    a.input_gradients[0].as<T>());
     });
   }
+  bool backward_reads_input(std::size_t) const override { return false; }
+  bool backward_reads_output(std::size_t) const override { return false; }
 
  private:
   std::int64_t stride_, out_channels_;
