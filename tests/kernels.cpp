@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -10,6 +11,7 @@
 #include "kernels/channels.h"
 #include "kernels/elementwise.h"
 #include "kernels/matmul.h"
+#include "kernels/max_pool.h"
 #include "kernels/pooling.h"
 #include "kernels/softmax.h"
 #include "naive.h"
@@ -105,8 +107,9 @@ TEST_CASE("pooling: values, first of equal maxima, gradients of overlapping wind
       Tensor out = image(y), out_dx = image(x);
       out.fill(NAN);
       out_dx.fill(NAN);
-      kernels::max_pool_forward(p, image(x).f32(), out.f32());
-      kernels::max_pool_backward(p, image(x).f32(), out.f32(), image(dy).f32(), out_dx.f32());
+      std::vector<kernels::Winner> winners(static_cast<std::size_t>(y.size()));
+      kernels::max_pool_forward(p, image(x).f32(), out.f32(), winners.data());
+      kernels::max_pool_backward(p, winners.data(), image(dy).f32(), out_dx.f32());
       CHECK(distance(to_array(out), y) == 0);
       CHECK(distance(to_array(out_dx), dx) < 1e-6);
     }

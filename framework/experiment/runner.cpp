@@ -89,6 +89,7 @@ void dry_build(const Registries& registries, const Settings& config) {
 }
 
 int run_experiment(const Registries& registries, const RunRequest& request) {
+  resolve_precision(request.config);  // refused here, before anything is written
   const RunDirectory directory(fmt::format("{}/{}/seed-{}", request.out,
                                            request.config.text("experiment"),
                                            request.config.integer("seed")));
@@ -105,7 +106,6 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
     print_results(request, RunReader::open(directory.run_file())->results(), directory.run_file());
     return 0;
   }
-  resolve_precision(request.config);  // refused here, before anything is written
   const int threads = threads_of(request, directory);
   set_threads(threads);
   catch_stop_signals();

@@ -88,7 +88,7 @@ void normalize(const Normalization& n, const T* x, const T* residual, T* y) {
         for (std::int64_t i = 0; i < count; ++i) {
           float v = (float(in[i]) - mu[i]) * a[i] + b[i];
           if constexpr (added) v += float(more[i]);
-          if constexpr (relu) v = v > 0 ? v : 0.f;
+          if constexpr (relu) v = v <= 0 ? 0.f : v;  // NaN stays NaN
           out[i] = T(v);
         }
       });

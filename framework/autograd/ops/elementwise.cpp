@@ -3,13 +3,16 @@
 #include "kernels/elementwise.h"
 
 #include <cmath>
+#include <type_traits>
 
+#include "autograd/ops/fused.h"
 #include "autograd/ops/helpers.h"
 
 namespace bitwright {
 namespace {
 
 enum class Reads { nothing, input, output };
+struct Relu;
 
 template <class F>
 class Unary final : public Op {
@@ -34,6 +37,10 @@ class Unary final : public Op {
   }
   bool backward_reads_input(std::size_t) const override { return F::reads == Reads::input; }
   bool backward_reads_output(std::size_t) const override { return F::reads == Reads::output; }
+  std::unique_ptr<Op> fuse(const Op& next, std::size_t,
+                           std::span<const TensorSpec>) const override {
+    return std::is_same_v<F, Relu> ? relu_max_pool2d(next) : nullptr;
+  }
 
  private:
   F function_;
@@ -48,7 +55,7 @@ struct Plain {
 struct Relu : Plain<Relu> {
   static constexpr std::string_view name = "relu";
   static constexpr Reads reads = Reads::output;
-  float value(float x) const { return x > 0 ? x : 0.f; }
+  float value(float x) const { return x <= 0 ? 0.f : x; }  // NaN stays NaN
   float derivative(float y) const { return y > 0 ? 1.f : 0.f; }
 };
 struct Exp : Plain<Exp> {

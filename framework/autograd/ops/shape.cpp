@@ -10,7 +10,7 @@ class Reshape final : public Op {
   std::string_view name() const override { return "reshape"; }
   std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
     require_shape(in[0].shape.numel() == shape_.numel(), name(), in[0].shape);
-    return {{shape_}};
+    return {{shape_, in[0].type}};
   }
   // The shape of the input may be channels_last: copy_from puts it in plain order.
   void forward(std::span<const Tensor> in, std::span<Tensor> out) override {

@@ -1,0 +1,95 @@
+#include "kernels/max_pool.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <bitwright/core/bfloat16.h>
+#include <bitwright/core/parallel.h>
+
+namespace bitwright::kernels {
+namespace {
+
+constexpr std::int64_t kLanes = 64;  // channels at a time, in registers or nearly
+
+// The windows of output row `line` = image * out_h + i, clipped to the image: for each output pixel
+// body(output element, visit), where visit(f) calls f(place in the window, input element).
+template <class Body>
+void for_each_window(const PoolPlan& p, std::int64_t line, const Body& body) {
+  const std::int64_t image = line / p.out_h(), i = line % p.out_h();
+  for (std::int64_t j = 0; j < p.out_w(); ++j)
+    body((line * p.out_w() + j) * p.c, [&](const auto& f) {
+      for (std::int64_t u = 0; u < p.size; ++u)
+        for (std::int64_t v = 0; v < p.size; ++v) {
+          const std::int64_t y = i * p.stride + u - p.padding, z = j * p.stride + v - p.padding;
+          if (y < 0 || y >= p.h || z < 0 || z >= p.w) continue;
+          f(static_cast<std::int32_t>(u * p.size + v), ((image * p.h + y) * p.w + z) * p.c);
+        }
+    });
+}
+
+// One strip of channels of one window.
+template <class T, class Visit>
+void find_maximum(const Visit& visit, std::int64_t first, std::int64_t lanes, bool relu, const T* x,
+                  T* y, Winner* winner) {
+  float best[kLanes];
+  std::int32_t place[kLanes];
+  std::fill_n(best, lanes, relu ? 0.f : -std::numeric_limits<float>::infinity());
+  std::fill_n(place, lanes, relu ? std::int32_t{kNobody} : -1);
+  visit([&](std::int32_t k, std::int64_t pixel) {
+    const T* const in = x + pixel + first;
+    for (std::int64_t c = 0; c < lanes; ++c) {
+      const float v = float(in[c]);
+      const bool better = !(v <= best[c]) || place[c] < 0;  // also when v is NaN
+      best[c] = better ? v : best[c];
+      place[c] = better ? k : place[c];
+    }
+  });
+  for (std::int64_t c = 0; c < lanes; ++c) {
+    y[c] = T(best[c]);
+    winner[c] = static_cast<Winner>(place[c]);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void max_pool_forward(const PoolPlan& p, const T* x, T* y, Winner* winners) {
+  parallel_for(p.n * p.out_h(), 4, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t line = begin; line < end; ++line)
+      for_each_window(p, line, [&](std::int64_t at, const auto& visit) {
+        for (std::int64_t first = 0; first < p.c; first += kLanes)
+          find_maximum(visit, first, std::min(kLanes, p.c - first), p.relu, x, y + at + first,
+                       winners + at + first);
+      });
+  });
+}
+
+template <class T>
+void max_pool_backward(const PoolPlan& p, const Winner* winners, const T* dy, T* dx) {
+  // One image is handled by one thread, so overlapping windows add their gradients in order.
+  const bool overlapping = p.stride < p.size;
+  parallel_for(p.n, 1, [=](std::int64_t begin, std::int64_t end) {
+    std::fill(dx + begin * p.h * p.w * p.c, dx + end * p.h * p.w * p.c, T(0.f));
+    for (std::int64_t line = begin * p.out_h(); line < end * p.out_h(); ++line)
+      for_each_window(p, line, [&](std::int64_t at, const auto& visit) {
+        const Winner* const winner = winners + at;
+        const T* const gradient = dy + at;
+        visit([&](std::int32_t k, std::int64_t pixel) {
+          T* const out = dx + pixel;
+          for (std::int64_t c = 0; c < p.c; ++c) {
+            const float taken = winner[c] == k ? float(gradient[c]) : 0.f;
+            out[c] = overlapping ? T(float(out[c]) + taken) : T(taken);
+          }
+        });
+      });
+  });
+}
+
+#define BITWRIGHT_FOR_TYPE(T)                                             \
+  template void max_pool_forward(const PoolPlan&, const T*, T*, Winner*); \
+  template void max_pool_backward(const PoolPlan&, const Winner*, const T*, T*);
+BITWRIGHT_FOR_TYPE(float)
+BITWRIGHT_FOR_TYPE(bfloat16)
+#undef BITWRIGHT_FOR_TYPE
+
+}  // namespace bitwright::kernels
