@@ -123,7 +123,7 @@ bool enough(const std::vector<double>& times, std::int64_t wanted, Clock::time_p
   if (wanted > 0) return times.size() == static_cast<std::size_t>(wanted);
   const std::chrono::duration<double> past = Clock::now() - begin;
   return times.size() >= kMostSteps ||
-         (times.size() >= kFewestSteps && past.count() > 2 * kTimedSeconds);
+         (times.size() >= kFewestSteps && past.count() > 2 * kTimedSeconds);  // half is observed
 }
 
 }  // namespace

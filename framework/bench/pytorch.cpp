@@ -1,6 +1,7 @@
 #include "bench/pytorch.h"
 
 #include <filesystem>
+#include <map>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -34,8 +35,9 @@ const std::map<std::string, std::string> kEnvironment{{"GOMP_SPINCOUNT", ""}};
 }  // namespace
 
 PyTorchPeer::PyTorchPeer(int threads) : threads_(threads), script_(find_script()) {
-  const std::string said = run_child({kPython, script_, "--version"}, kEnvironment);
-  version_ = nlohmann::json::parse(said).at("torch");
+  const auto said = nlohmann::json::parse(run_child({kPython, script_, "--version"}, kEnvironment));
+  version_ = said.at("torch");
+  if (said.at("jemalloc") == "") version_ += " (without jemalloc; apt-get install libjemalloc2)";
 }
 
 std::string PyTorchPeer::call(const Case& c, const std::vector<std::string>& more) const {

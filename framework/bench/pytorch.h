@@ -13,7 +13,8 @@ class PyTorchPeer {
   /// error without the one, ChildFailed (status 2) without the other.
   explicit PyTorchPeer(int threads);
 
-  const std::string& version() const { return version_; }  ///< "1.13.1"
+  /// "1.13.1", and what the machine lacks for PyTorch's best times.
+  const std::string& version() const { return version_; }
 
   /// The fastest of the settings that PyTorch offers for a case: memory layout, instruction set,
   /// eager, compiled or frozen. Takes many times as long as a measurement.
