@@ -1,5 +1,8 @@
 #pragma once
 // What `bitwright bench` measures: standard networks, number formats, training and evaluation.
+//
+// bench is a part of its own above experiment: it resolves settings and reports the machine as
+// experiments do, and times what train executes; nothing but the command line needs it.
 
 #include <cstdint>
 #include <string>

@@ -25,21 +25,19 @@ Measurement measure_in_child(const Case& c, const Schedule& s) {
                  std::to_string(s.steps)}));
 }
 
-// The repetitions as one.
-Measurement combined(const std::vector<Measurement>& all) {
-  std::vector<double> medians, sums;
-  Measurement total = all.front();
+// The repetitions as one: the one in the middle, by its median, with the extremes of all. Its step
+// and its sum of primitives met the same machine.
+Measurement combined(std::vector<Measurement> all) {
+  std::sort(all.begin(), all.end(),
+            [](const Measurement& a, const Measurement& b) { return a.median_ms < b.median_ms; });
+  Measurement total = all[(all.size() - 1) / 2];
   total.steps = total.allocations = 0;
   for (const Measurement& m : all) {
-    medians.push_back(m.median_ms);
-    sums.push_back(m.primitives_sum_ms);
     total.steps += m.steps;
     total.min_ms = std::min(total.min_ms, m.min_ms);
     total.allocations += m.allocations;
     total.peak_rss_mb = std::max(total.peak_rss_mb, m.peak_rss_mb);
   }
-  total.median_ms = median(medians);
-  total.primitives_sum_ms = median(sums);
   return total;
 }
 

@@ -26,8 +26,8 @@ struct Row {
   Case measured;
   int threads = 1;
   int repetitions = 1;
-  /// Over all repetitions: the median of their medians, the least of their minima, and the
-  /// greatest of what they took in memory.
+  /// Times of the repetition in the middle (of an even number, the faster of the two); the least
+  /// step, the allocations and the greatest memory of all.
   Measurement ours;
   std::optional<PeerRow> peer;
 };
