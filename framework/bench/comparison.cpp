@@ -7,6 +7,7 @@
 
 #include "bench/child.h"
 #include "bench/report.h"
+#include "experiment/trace.h"
 
 namespace bitwright::bench {
 namespace {
@@ -70,13 +71,17 @@ Row compare(const Case& c, const Schedule& schedule, const PyTorchPeer* peer) {
     ours.push_back(measure_in_child(c, schedule));
     if (peer) theirs.push_back(peer->measure(c, settings, schedule.steps));
   }
-  Row row{c, schedule.threads, schedule.repetitions, combined(ours), std::nullopt};
+  Row row{c, schedule.threads, schedule.repetitions, combined(ours), std::nullopt, ""};
   if (peer) row.peer = combined(theirs, ours, settings);
   return row;
 }
 
 Row measure_here(const Registries& registries, const Case& c, const Schedule& s) {
-  return {c, s.threads, 1, measure(registries, c, {s.threads, s.steps}), std::nullopt};
+  StepProfile profile;
+  const Measurement measured = measure(registries, c, {s.threads, s.steps}, profile);
+  return {
+      c,        s.threads,    1,
+      measured, std::nullopt, profile_table(c.net.name + " " + c.dtype + " " + c.mode, profile)};
 }
 
 }  // namespace bitwright::bench

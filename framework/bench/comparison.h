@@ -30,6 +30,7 @@ struct Row {
   /// step, the allocations and the greatest memory of all.
   Measurement ours;
   std::optional<PeerRow> peer;
+  std::string ops;  ///< measured in this process: a table of the times of all ops
 };
 
 struct Schedule {

@@ -15,7 +15,6 @@
 
 #include "core/pool.h"
 #include "train/evaluation_step.h"
-#include "train/step_profile.h"
 #include "train/training_step.h"
 
 namespace bitwright::bench {
@@ -128,13 +127,13 @@ bool enough(const std::vector<double>& times, std::int64_t wanted, Clock::time_p
 
 }  // namespace
 
-Measurement measure(const Registries& registries, const Case& c, const MeasureOptions& options) {
+Measurement measure(const Registries& registries, const Case& c, const MeasureOptions& options,
+                    StepProfile& profile) {
   set_threads(options.threads);
   const Subject subject = make_subject(registries, c);
   for (int i = 0; i < kWarmUpSteps; ++i) subject.step();
 
   // A plain step and a step under observation take turns, so that both see the same machine.
-  StepProfile profile;
   AllocationCount allocations;
   std::vector<double> times;
   times.reserve(kMostSteps);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "bench/cases.h"
+#include "train/step_profile.h"
 
 namespace bitwright::bench {
 
@@ -27,7 +28,8 @@ struct MeasureOptions {
 
 /// Times the very step that `run` executes, on one synthetic batch that lies in memory: an update
 /// by SGD with momentum and weight decay, or the evaluation of a batch. Sets the process's threads.
-Measurement measure(const Registries& registries, const Case& chosen,
-                    const MeasureOptions& options);
+/// `profile` is given the times of the ops.
+Measurement measure(const Registries& registries, const Case& chosen, const MeasureOptions& options,
+                    StepProfile& profile);
 
 }  // namespace bitwright::bench

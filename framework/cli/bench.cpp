@@ -54,7 +54,7 @@ int bench_command(const Registries& registries, const BenchArguments& a) {
     if (a.json)
       fmt::print("{}", bench::rows_as_json(rows));
     else if (a.in_process)
-      fmt::print("{}{}", bench::table_head(false), bench::table_row(rows[0]));
+      fmt::print("{}{}{}\n", bench::table_head(false), bench::table_row(rows[0]), rows[0].ops);
   } catch (const bench::ChildFailed& child) {  // it has said what there is to say
     fmt::print(stderr, "{}\n", child.what());
     return child.status;

@@ -42,7 +42,8 @@ void declare_bench(CLI::App& app, BenchArguments& a) {
                       "take turns with PyTorch (python3-torch) at its best settings");
   bench
       ->add_flag("--in-process", a.in_process,
-                 "measure once, without child processes, for profilers")
+                 "measure once, without child processes (for profilers), and print the time of "
+                 "each op")
       ->excludes(repetitions)
       ->excludes(compare);
   bench->add_flag("--json", a.json, "an array of objects, one per row");

@@ -85,7 +85,7 @@ StepObserver& Trace::begin_stage(const std::string& name) {
 
 std::string Trace::end_stage() const {
   write();
-  return profile_table(stages_.back().name, *stages_.back().profile) +
+  return profile_table("stage " + stages_.back().name, *stages_.back().profile) +
          fmt::format("\n  the first {} steps of each stage: {}", kStepsInFile, file_);
 }
 
@@ -109,7 +109,7 @@ void Trace::write() const {
                         "a writable file", "name one with --trace=FILE");
 }
 
-std::string profile_table(const std::string& stage, const StepProfile& profile) {
+std::string profile_table(const std::string& what, const StepProfile& profile) {
   const double floor = profile.floor(), step = profile.steps().median();
   std::size_t layer_width = 9, op_width = 2;
   for (const StepProfile::OpTimes& op : profile.ops()) {
@@ -123,8 +123,7 @@ std::string profile_table(const std::string& stage, const StepProfile& profile) 
   };
   const auto ms = [](double t) { return fmt::format("{:.4f}", t); };
   const auto share = [&](double t) { return fmt::format("{:.1f} %", percent(t, floor)); };
-  std::string text =
-      fmt::format("stage {}: time of {} steps, medians\n", stage, profile.steps().count());
+  std::string text = fmt::format("{}: time of {} steps, medians\n", what, profile.steps().count());
   text += row("layer", "op", "forward ms", "backward ms", "of floor");
   for (const StepProfile::OpTimes& op : profile.ops()) {
     const double forward = op.forward.median(), backward = op.backward.median();

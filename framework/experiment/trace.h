@@ -38,7 +38,8 @@ class Trace {
   std::vector<Stage> stages_;
 };
 
-/// Times per op and layer, their sum (the floor), and what the rest of the step is spent on.
-std::string profile_table(const std::string& stage, const StepProfile& profile);
+/// Times per op and layer, their sum (the floor), and what the rest of the step is spent on. `what`
+/// was profiled.
+std::string profile_table(const std::string& what, const StepProfile& profile);
 
 }  // namespace bitwright
