@@ -3,8 +3,10 @@
 // (Lavin and Gray 2016), in f32 for images of either type. A quarter of the multiplications of the
 // direct algorithm; the relative error is about 1e-6 instead of 2e-7.
 //
-// Tiles are handled in blocks small enough to stay in a core's cache between the transforms and the
-// products; the members of the team take blocks in turn, each with products of its own.
+// Rows of tiles are handled in blocks small enough to stay in a core's cache between the transforms
+// and the products; the members of the team take blocks in turn, each with products of its own. An
+// image's rows are transformed along columns first: a row lies in memory as one run of width x
+// channels elements, whatever the number of channels.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -25,8 +27,8 @@ using namespace winograd;
 
 constexpr int kFrequencies = kPatch * kPatch;
 
-// Images of one size in tiles. Tile t lies at row t / across % down and column t % across of image
-// t / (across * down).
+// Images of one size in tiles. Tile row r holds the `across` tiles of row r % down of image r /
+// down.
 struct Tiling {
   std::int64_t images, height, width, down, across;
   explicit Tiling(const ConvShape& s)
@@ -35,40 +37,23 @@ struct Tiling {
         width(s.w),
         down((s.h + kTile - 1) / kTile),
         across((s.w + kTile - 1) / kTile) {}
-  std::int64_t tiles() const { return images * down * across; }
+  std::int64_t rows() const { return images * down; }
 };
 
-// Tiles that one member handles at a time: about a megabyte of frequencies, and work for all.
-std::int64_t block_size(const Tiling& tiling, std::int64_t channels, std::int64_t out_channels) {
+// Tile rows that one member handles at a time: about a megabyte of frequencies, and work for all.
+// Large weights, which every block reads as a whole, ask for larger blocks.
+std::int64_t rows_of_block(const Tiling& tiling, std::int64_t channels, std::int64_t out_channels) {
   constexpr std::int64_t kFloats = 300'000;
-  const std::int64_t fitting = kFloats / (kFrequencies * (channels + out_channels));
-  const std::int64_t share = (tiling.tiles() + threads() - 1) / threads();
-  return std::min(std::clamp<std::int64_t>(fitting, 32, 512), std::max<std::int64_t>(1, share));
+  const std::int64_t tiles = kFloats / (kFrequencies * (channels + out_channels));
+  const std::int64_t fewest = kFrequencies * channels * out_channels > 5'000'000 ? 128 : 32;
+  const std::int64_t rows = std::clamp<std::int64_t>(tiles, fewest, 512) / tiling.across;
+  const std::int64_t share = (tiling.rows() + threads() - 1) / threads();
+  return std::clamp<std::int64_t>(rows, 1, share);
 }
 
-// Frequencies of a block lie as [36][tiles of the block][channels].
+// Tile rows [first, first + count). Their frequencies lie as [36][capacity][channels].
 struct Block {
   std::int64_t first, count, capacity;
-};
-
-// The 6x6 (or, for gradients, 4x4) pixels of tile `t` from `corner` on; `outside` where the image
-// ends.
-template <int N, class T>
-struct Window {
-  std::array<T*, N * N> pixels;
-  Window(const Tiling& tiling, T* image, std::int64_t channels, std::int64_t t, std::int64_t corner,
-         T* outside) {
-    const std::int64_t per_image = tiling.down * tiling.across;
-    const std::int64_t n = t / per_image, row = t % per_image / tiling.across * kTile + corner,
-                       column = t % tiling.across * kTile + corner;
-    for (std::int64_t i = 0; i < N; ++i)
-      for (std::int64_t j = 0; j < N; ++j) {
-        const std::int64_t y = row + i, x = column + j;
-        const bool inside = y >= 0 && y < tiling.height && x >= 0 && x < tiling.width;
-        pixels[static_cast<std::size_t>(i * N + j)] =
-            inside ? image + ((n * tiling.height + y) * tiling.width + x) * channels : outside;
-      }
-  }
 };
 
 // The transforms as objects, so that each pass picks the element types it needs.
@@ -86,13 +71,117 @@ BITWRIGHT_TRANSFORM(WeightTransform, weight_transform)
 BITWRIGHT_TRANSFORM(WeightGradientTransform, weight_gradient_transform)
 #undef BITWRIGHT_TRANSFORM
 
-// A two-dimensional transform of ROWS x COLUMNS arrays: `one` along columns, then along rows.
-// in[i * IN + j] and out[i * OUT + j] point to rows of `lanes` channels.
-template <int IN, int OUT, class From, class To, class Transform>
-void transform_2d(From* const* in, To* const* out, float* temporary, std::int64_t lanes,
+// One transform of arrays that lie `in_stride` and `out_stride` apart. Sixteen lanes at a time, as
+// long as there are: a constant that the compiler turns into whole vectors.
+template <int IN, int OUT, class Transform>
+void transform_lanes(const float* in, std::int64_t in_stride, float* out, std::int64_t out_stride,
+                     std::int64_t lanes, const Transform& one) {
+  const auto part = [&](std::int64_t at, std::int64_t count) {
+    const float* from[IN];
+    float* to[OUT];
+    for (int j = 0; j < IN; ++j) from[j] = in + j * in_stride + at;
+    for (int k = 0; k < OUT; ++k) to[k] = out + k * out_stride + at;
+    one(from, to, count);
+  };
+  std::int64_t at = 0;
+  for (; at + 16 <= lanes; at += 16) part(at, 16);
+  if (at < lanes) part(at, lanes - at);
+}
+
+// What a member needs to transform the tile rows of images with elements of type T and at most
+// `channels` channels.
+template <class T>
+class RowTransforms {
+ public:
+  /// Floats of scratch.
+  static std::int64_t scratch(const Tiling& tiling, std::int64_t channels) {
+    return (kPatch * (kTile * tiling.across + 2) + 2 * tiling.width) * channels;
+  }
+
+  RowTransforms(const Tiling& tiling, std::int64_t channels, float* scratch)
+      : tiling_(tiling),
+        channels_(channels),
+        strip_((kTile * tiling.across + 2) * channels),
+        rows_(scratch),
+        outside_(reinterpret_cast<T*>(rows_ + kPatch * strip_)),
+        nowhere_(outside_ + tiling.width * channels) {
+    std::fill_n(rows_, kPatch * strip_, 0.f);  // columns beside the image stay zero
+    std::fill_n(outside_, tiling.width * channels, T(0.f));
+  }
+
+  /// Inputs of the block's tiles, to frequencies.
+  void inputs(const T* image, const Block& block, float* out) const {
+    for (std::int64_t r = 0; r < block.count; ++r) {
+      const T* from[kPatch];
+      float* to[kPatch];
+      for (int i = 0; i < kPatch; ++i) from[i] = row(image, block.first + r, i - 1, outside_);
+      for (int k = 0; k < kPatch; ++k) to[k] = rows_ + k * strip_ + channels_;
+      input_transform(from, to, tiling_.width * channels_);
+      along_rows<kPatch>(r, block, out, InputTransform{});
+    }
+  }
+
+  /// Gradients of the block's outputs, to frequencies.
+  void output_gradients(const T* image, const Block& block, float* out) const {
+    for (std::int64_t r = 0; r < block.count; ++r) {
+      const T* from[kTile];
+      float* to[kPatch];
+      for (int i = 0; i < kTile; ++i) from[i] = row(image, block.first + r, i, outside_);
+      for (int k = 0; k < kPatch; ++k) to[k] = rows_ + k * strip_;
+      output_gradient_transform(from, to, tiling_.width * channels_);
+      along_rows<kTile>(r, block, out, OutputGradientTransform{});
+    }
+  }
+
+  /// Frequencies of the block, to outputs.
+  void outputs(const float* in, const Block& block, T* image) const {
+    const std::int64_t tiles = block.capacity * channels_;
+    for (std::int64_t r = 0; r < block.count; ++r) {
+      for (int k = 0; k < kPatch; ++k)
+        for (std::int64_t t = 0; t < tiling_.across; ++t)
+          transform_lanes<kPatch, kTile>(
+              in + k * kPatch * tiles + (r * tiling_.across + t) * channels_, tiles,
+              rows_ + k * strip_ + t * kTile * channels_, channels_, channels_, OutputTransform{});
+      const float* from[kPatch];
+      T* to[kTile];
+      for (int k = 0; k < kPatch; ++k) from[k] = rows_ + k * strip_;
+      for (int i = 0; i < kTile; ++i) to[i] = row(image, block.first + r, i, nowhere_);
+      output_transform(from, to, tiling_.width * channels_);
+    }
+  }
+
+ private:
+  // Row `i` of a tile row's pixels; `other` above and below the image.
+  template <class Element>
+  Element* row(Element* image, std::int64_t tile_row, std::int64_t i, T* other) const {
+    const std::int64_t y = tile_row % tiling_.down * kTile + i;
+    if (y < 0 || y >= tiling_.height) return other;
+    return image + (tile_row / tiling_.down * tiling_.height + y) * tiling_.width * channels_;
+  }
+
+  template <int IN, class Transform>
+  void along_rows(std::int64_t r, const Block& block, float* out, const Transform& one) const {
+    const std::int64_t tiles = block.capacity * channels_;
+    for (int k = 0; k < kPatch; ++k)
+      for (std::int64_t t = 0; t < tiling_.across; ++t)
+        transform_lanes<IN, kPatch>(rows_ + k * strip_ + t * kTile * channels_, channels_,
+                                    out + k * kPatch * tiles + (r * tiling_.across + t) * channels_,
+                                    tiles, channels_, one);
+  }
+
+  Tiling tiling_;
+  std::int64_t channels_, strip_;
+  float* rows_;
+  T *outside_, *nowhere_;
+};
+
+// A two-dimensional transform of IN x IN arrays of `lanes` elements: along columns, then along
+// rows.
+template <int IN, int OUT, class Transform>
+void transform_2d(const float* const* in, float* const* out, float* temporary, std::int64_t lanes,
                   const Transform& one) {
   for (int j = 0; j < IN; ++j) {
-    const From* from[IN];
+    const float* from[IN];
     float* to[OUT];
     for (int i = 0; i < IN; ++i) from[i] = in[i * IN + j];
     for (int k = 0; k < OUT; ++k) to[k] = temporary + (k * IN + j) * lanes;
@@ -102,42 +191,6 @@ void transform_2d(From* const* in, To* const* out, float* temporary, std::int64_
     const float* from[IN];
     for (int j = 0; j < IN; ++j) from[j] = temporary + (k * IN + j) * lanes;
     one(from, out + k * OUT, lanes);
-  }
-}
-
-// Frequencies of a block of input tiles.
-template <class T>
-void transform_inputs(const Tiling& tiling, const Block& block, const T* image,
-                      std::int64_t channels, const T* outside, float* temporary, float* out) {
-  for (std::int64_t t = 0; t < block.count; ++t) {
-    const Window<kPatch, const T> window(tiling, image, channels, block.first + t, -1, outside);
-    float* to[kFrequencies];
-    for (int f = 0; f < kFrequencies; ++f) to[f] = out + (f * block.capacity + t) * channels;
-    transform_2d<kPatch, kPatch>(window.pixels.data(), to, temporary, channels, InputTransform{});
-  }
-}
-
-template <class T>
-void transform_output_gradients(const Tiling& tiling, const Block& block, const T* image,
-                                std::int64_t channels, const T* outside, float* temporary,
-                                float* out) {
-  for (std::int64_t t = 0; t < block.count; ++t) {
-    const Window<kTile, const T> window(tiling, image, channels, block.first + t, 0, outside);
-    float* to[kFrequencies];
-    for (int f = 0; f < kFrequencies; ++f) to[f] = out + (f * block.capacity + t) * channels;
-    transform_2d<kTile, kPatch>(window.pixels.data(), to, temporary, channels,
-                                OutputGradientTransform{});
-  }
-}
-
-template <class T>
-void transform_outputs(const Tiling& tiling, const Block& block, const float* in,
-                       std::int64_t channels, T* nowhere, float* temporary, T* image) {
-  for (std::int64_t t = 0; t < block.count; ++t) {
-    const float* from[kFrequencies];
-    for (int f = 0; f < kFrequencies; ++f) from[f] = in + (f * block.capacity + t) * channels;
-    const Window<kTile, T> window(tiling, image, channels, block.first + t, 0, nowhere);
-    transform_2d<kPatch, kTile>(from, window.pixels.data(), temporary, channels, OutputTransform{});
   }
 }
 
@@ -221,18 +274,19 @@ class WinogradImages {
         from_(flipped ? s.out_channels : s.c),
         to_(flipped ? s.c : s.out_channels),
         members_(threads()),
-        capacity_(block_size(tiling_, from_, to_)),
-        blocks_((tiling_.tiles() + capacity_ - 1) / capacity_),
+        rows_(rows_of_block(tiling_, from_, to_)),
+        capacity_(rows_ * tiling_.across),
+        blocks_((tiling_.rows() + rows_ - 1) / rows_),
         reorder_(plain_weights(s), nine_matrices(s, flipped)) {
     for (std::int64_t p = 0; p < members_; ++p)
       products_.emplace_back(Matmul::Plan{
           .m = capacity_, .n = to_, .k = from_, .batch = kFrequencies, .single_thread = true});
     nine_ = scratch_.add(9 * from_ * to_);
     weights_ = scratch_.add(kFrequencies * from_ * to_);
-    outside_ = scratch_.add(from_);
     for (std::int64_t p = 0; p < members_; ++p) {
-      member_.push_back(scratch_.add(kFrequencies * capacity_ * (from_ + to_)));
-      scratch_.add(kFrequencies * std::max(from_, to_) + to_);
+      frequencies_.push_back(scratch_.add(kFrequencies * capacity_ * (from_ + to_)));
+      transforms_.push_back(scratch_.add(RowTransforms<float>::scratch(tiling_, from_) +
+                                         RowTransforms<float>::scratch(tiling_, to_)));
     }
     scratch_.take();
   }
@@ -242,19 +296,18 @@ class WinogradImages {
     float* const base = scratch_.take();
     reorder_.run(weight, base + nine_);
     transform_weights(base + nine_, from_ * to_, flipped_, base + weights_);
-    T* const outside = reinterpret_cast<T*>(base + outside_);
-    std::fill_n(outside, from_, T(0.f));
     for_each_member(members_, [=, this](std::int64_t p) {
-      float* const in = base + member_[static_cast<std::size_t>(p)];
+      const auto member = static_cast<std::size_t>(p);
+      float* const in = base + frequencies_[member];
       float* const out = in + kFrequencies * capacity_ * from_;
-      float* const temporary = out + kFrequencies * capacity_ * to_;
-      T* const nowhere = reinterpret_cast<T*>(temporary + kFrequencies * std::max(from_, to_));
+      float* const scratch = base + transforms_[member];
+      const RowTransforms<T> from(tiling_, from_, scratch),
+          to(tiling_, to_, scratch + RowTransforms<T>::scratch(tiling_, from_));
       for (std::int64_t b = blocks_ * p / members_; b < blocks_ * (p + 1) / members_; ++b) {
-        const Block block{b * capacity_, std::min(capacity_, tiling_.tiles() - b * capacity_),
-                          capacity_};
-        transform_inputs(tiling_, block, x, from_, outside, temporary, in);
-        products_[static_cast<std::size_t>(p)].run(in, base + weights_, nullptr, out);
-        transform_outputs(tiling_, block, out, to_, nowhere, temporary, y);
+        const Block block{b * rows_, std::min(rows_, tiling_.rows() - b * rows_), capacity_};
+        from.inputs(x, block, in);
+        products_[member].run(in, base + weights_, nullptr, out);
+        to.outputs(out, block, y);
       }
     });
   }
@@ -262,12 +315,12 @@ class WinogradImages {
  private:
   Tiling tiling_;
   bool flipped_;
-  std::int64_t from_, to_, members_, capacity_, blocks_;
+  std::int64_t from_, to_, members_, rows_, capacity_, blocks_;
   api::Reorder reorder_;
   std::vector<Matmul> products_;
   Scratch scratch_;
-  std::int64_t nine_ = 0, weights_ = 0, outside_ = 0;
-  std::vector<std::int64_t> member_;
+  std::int64_t nine_ = 0, weights_ = 0;
+  std::vector<std::int64_t> frequencies_, transforms_;  // by member
 };
 
 class WinogradForward final : public ConvForward {
@@ -321,8 +374,9 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
         out_(s.out_channels),
         members_(threads()),
         by_frequency_(s.c * s.out_channels > 128 * 128),
-        capacity_(by_frequency_ ? tiling_.tiles() : block_size(tiling_, in_, out_)),
-        blocks_((tiling_.tiles() + capacity_ - 1) / capacity_),
+        rows_(by_frequency_ ? tiling_.rows() : rows_of_block(tiling_, in_, out_)),
+        capacity_(rows_ * tiling_.across),
+        blocks_((tiling_.rows() + rows_ - 1) / rows_),
         reorder_(nine_matrices(s, false), plain_weights(s)) {
     for (std::int64_t p = 0; p < members_; ++p)
       products_.emplace_back(Matmul::Plan{.m = in_,
@@ -332,14 +386,13 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
                                           .transpose_a = true,
                                           .accumulate = !by_frequency_,
                                           .single_thread = true});
-    const std::int64_t tiles = kFrequencies * capacity_, sums = kFrequencies * in_ * out_;
-    outside_ = scratch_.add(std::max(in_, out_));
     nine_ = scratch_.add(9 * in_ * out_);
     for (std::int64_t p = 0; p < members_; ++p) {
-      temporaries_.push_back(scratch_.add(kFrequencies * std::max(in_, out_)));
+      transforms_.push_back(scratch_.add(RowTransforms<float>::scratch(tiling_, in_) +
+                                         RowTransforms<float>::scratch(tiling_, out_)));
       if (p > 0 && by_frequency_) continue;
-      sums_.push_back(scratch_.add(sums));
-      frequencies_.push_back(scratch_.add(tiles * (in_ + out_)));
+      sums_.push_back(scratch_.add(kFrequencies * in_ * out_));
+      frequencies_.push_back(scratch_.add(kFrequencies * capacity_ * (in_ + out_)));
     }
     scratch_.take();
   }
@@ -348,7 +401,6 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
     float* const base = scratch_.take();
     for_float_type(type_, [&]<class T>(T*) {
       const T *images = static_cast<const T*>(x), *gradients = static_cast<const T*>(dy);
-      std::fill_n(reinterpret_cast<T*>(base + outside_), std::max(in_, out_), T(0.f));
       by_frequency_ ? sum_by_frequency(images, gradients, base)
                     : sum_by_tile(images, gradients, base);
     });
@@ -357,23 +409,33 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
   }
 
  private:
+  // A member's transforms of inputs and of gradients.
+  template <class T>
+  struct Transforms {
+    RowTransforms<T> in, out;
+    Transforms(const WinogradBackwardWeights& self, std::size_t member, float* base)
+        : in(self.tiling_, self.in_, base + self.transforms_[member]),
+          out(self.tiling_, self.out_,
+              base + self.transforms_[member] + RowTransforms<T>::scratch(self.tiling_, self.in_)) {
+    }
+  };
+
   template <class T>
   void sum_by_tile(const T* x, const T* dy, float* base) {
-    const T* const outside = reinterpret_cast<const T*>(base + outside_);
     const std::int64_t size = kFrequencies * in_ * out_;
     for_each_member(members_, [=, this](std::int64_t p) {
-      const auto at = static_cast<std::size_t>(p);
-      float *const sums = base + sums_[at], *const v = base + frequencies_[at],
+      const auto member = static_cast<std::size_t>(p);
+      float *const sums = base + sums_[member], *const v = base + frequencies_[member],
                    *const m = v + kFrequencies * capacity_ * in_;
+      const Transforms<T> transforms(*this, member, base);
       std::fill_n(sums, size, 0.f);
       for (std::int64_t b = blocks_ * p / members_; b < blocks_ * (p + 1) / members_; ++b) {
-        const Block block{b * capacity_, std::min(capacity_, tiling_.tiles() - b * capacity_),
-                          capacity_};
-        if (block.count < capacity_)  // the tiles that are missing count nothing
+        const Block block{b * rows_, std::min(rows_, tiling_.rows() - b * rows_), capacity_};
+        if (block.count < rows_)  // the tiles that are missing count nothing
           std::fill_n(v, kFrequencies * capacity_ * (in_ + out_), 0.f);
-        transform_inputs(tiling_, block, x, in_, outside, base + temporaries_[at], v);
-        transform_output_gradients(tiling_, block, dy, out_, outside, base + temporaries_[at], m);
-        products_[at].run(v, m, nullptr, sums);
+        transforms.in.inputs(x, block, v);
+        transforms.out.output_gradients(dy, block, m);
+        products_[member].run(v, m, nullptr, sums);
       }
     });
     float* const total = base + sums_[0];
@@ -387,20 +449,19 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
 
   template <class T>
   void sum_by_frequency(const T* x, const T* dy, float* base) {
-    const T* const outside = reinterpret_cast<const T*>(base + outside_);
-    const std::int64_t tiles = tiling_.tiles();
-    float *const v = base + frequencies_[0], *const m = v + kFrequencies * tiles * in_;
+    float *const v = base + frequencies_[0], *const m = v + kFrequencies * capacity_ * in_;
     for_each_member(members_, [=, this](std::int64_t p) {
-      float* const temporary = base + temporaries_[static_cast<std::size_t>(p)];
-      const std::int64_t first = tiles * p / members_, end = tiles * (p + 1) / members_;
+      const std::int64_t first = rows_ * p / members_, end = rows_ * (p + 1) / members_;
       const Block block{first, end - first, capacity_};
-      transform_inputs(tiling_, block, x, in_, outside, temporary, v + first * in_);
-      transform_output_gradients(tiling_, block, dy, out_, outside, temporary, m + first * out_);
+      const Transforms<T> transforms(*this, static_cast<std::size_t>(p), base);
+      transforms.in.inputs(x, block, v + first * tiling_.across * in_);
+      transforms.out.output_gradients(dy, block, m + first * tiling_.across * out_);
     });
     for_each_member(members_, [=, this](std::int64_t p) {
       for (std::int64_t f = kFrequencies * p / members_; f < kFrequencies * (p + 1) / members_; ++f)
-        products_[static_cast<std::size_t>(p)].run(v + f * tiles * in_, m + f * tiles * out_,
-                                                   nullptr, base + sums_[0] + f * in_ * out_);
+        products_[static_cast<std::size_t>(p)].run(v + f * capacity_ * in_,
+                                                   m + f * capacity_ * out_, nullptr,
+                                                   base + sums_[0] + f * in_ * out_);
     });
   }
 
@@ -408,12 +469,12 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
   Tiling tiling_;
   std::int64_t in_, out_, members_;
   bool by_frequency_;
-  std::int64_t capacity_, blocks_;
+  std::int64_t rows_, capacity_, blocks_;
   api::Reorder reorder_;
   std::vector<Matmul> products_;
   Scratch scratch_;
-  std::int64_t outside_ = 0, nine_ = 0;
-  std::vector<std::int64_t> temporaries_, sums_, frequencies_;
+  std::int64_t nine_ = 0;
+  std::vector<std::int64_t> transforms_, sums_, frequencies_;
 };
 
 }  // namespace
