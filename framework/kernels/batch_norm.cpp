@@ -21,10 +21,11 @@ void first_rows_mean(std::int64_t rows, std::int64_t channels, const T* x, float
 // The gradient behind the ReLU.
 template <bool Relu, class T>
 float passed(const T* y, const T* dy, std::int64_t i) {
+  const float g = float(dy[i]);  // loaded in any case: a condition on it would not vectorise
   if constexpr (Relu)
-    return float(y[i]) > 0 ? float(dy[i]) : 0.f;
+    return float(y[i]) > 0 ? g : 0.f;
   else
-    return float(dy[i]);
+    return g;
 }
 
 template <class F>

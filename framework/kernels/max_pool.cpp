@@ -27,17 +27,24 @@ void for_each_window(const PoolPlan& p, std::int64_t line, const Body& body) {
     });
 }
 
-// One strip of channels of one window.
+// The last pixel that the windows of an output row can reach, as an offset in elements.
+std::int64_t last_pixel(const PoolPlan& p, std::int64_t line) {
+  const std::int64_t bottom = line % p.out_h() * p.stride + p.size - 1 - p.padding;
+  return ((line / p.out_h() * p.h + std::min(bottom, p.h - 1)) * p.w + p.w - 1) * p.c;
+}
+
+// One strip of channels of one window. `readable` >= lanes elements may be read of each pixel:
+// whole vectors, of which the last elements belong to the next pixel and are not stored.
 template <class T, class Visit>
-void find_maximum(const Visit& visit, std::int64_t first, std::int64_t lanes, bool relu, const T* x,
-                  T* y, Winner* winner) {
+void find_maximum(const Visit& visit, std::int64_t first, std::int64_t lanes, std::int64_t readable,
+                  bool relu, const T* x, T* y, Winner* winner) {
   float best[kLanes];
   std::int32_t place[kLanes];
-  std::fill_n(best, lanes, relu ? 0.f : -std::numeric_limits<float>::infinity());
-  std::fill_n(place, lanes, relu ? std::int32_t{kNobody} : -1);
+  std::fill_n(best, kLanes, relu ? 0.f : -std::numeric_limits<float>::infinity());
+  std::fill_n(place, kLanes, relu ? std::int32_t{kNobody} : -1);
   visit([&](std::int32_t k, std::int64_t pixel) {
     const T* const in = x + pixel + first;
-    for (std::int64_t c = 0; c < lanes; ++c) {
+    for (std::int64_t c = 0; c < readable; ++c) {
       const float v = float(in[c]);
       const bool better = !(v <= best[c]) || place[c] < 0;  // also when v is NaN
       best[c] = better ? v : best[c];
@@ -54,12 +61,17 @@ void find_maximum(const Visit& visit, std::int64_t first, std::int64_t lanes, bo
 
 template <class T>
 void max_pool_forward(const PoolPlan& p, const T* x, T* y, Winner* winners) {
+  const std::int64_t size = p.n * p.h * p.w * p.c;
   parallel_for(p.n * p.out_h(), 4, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t line = begin; line < end; ++line)
       for_each_window(p, line, [&](std::int64_t at, const auto& visit) {
-        for (std::int64_t first = 0; first < p.c; first += kLanes)
-          find_maximum(visit, first, std::min(kLanes, p.c - first), p.relu, x, y + at + first,
+        for (std::int64_t first = 0; first < p.c; first += kLanes) {
+          const std::int64_t lanes = std::min(kLanes, p.c - first);
+          const std::int64_t whole = (lanes + 15) / 16 * 16;
+          const std::int64_t readable = last_pixel(p, line) + first + whole <= size ? whole : lanes;
+          find_maximum(visit, first, lanes, readable, p.relu, x, y + at + first,
                        winners + at + first);
+        }
       });
   });
 }
