@@ -3,7 +3,9 @@
 #include <unordered_map>
 
 #include "kernels/convolution.h"
+#include "kernels/cpu.h"
 #include "kernels/dnnl_api.h"
+#include "kernels/emulated_bf16.h"
 
 namespace bitwright::kernels {
 namespace {
@@ -149,15 +151,20 @@ class DirectBackwardWeights final : public ConvBackwardWeights {
   Arguments arguments_;
 };
 
+bool emulates(const ConvShape& shape) { return shape.type == DType::bf16 && !has_native_bf16(); }
+
 }  // namespace
 
 std::unique_ptr<ConvForward> direct_forward(const ConvShape& shape) {
+  if (emulates(shape)) return emulated_forward(shape);
   return std::make_unique<DirectForward>(shape);
 }
 std::unique_ptr<ConvBackwardData> direct_backward_data(const ConvShape& shape) {
+  if (emulates(shape)) return emulated_backward_data(shape);
   return std::make_unique<DirectBackwardData>(shape);
 }
 std::unique_ptr<ConvBackwardWeights> direct_backward_weights(const ConvShape& shape) {
+  if (emulates(shape)) return emulated_backward_weights(shape);
   return std::make_unique<DirectBackwardWeights>(shape);
 }
 

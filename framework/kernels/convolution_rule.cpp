@@ -28,6 +28,10 @@ ConvAlgorithm choose_algorithm(const ConvShape& s, ConvPass pass) {
   // eat the gain of fewer channels, padded tiles that of images below 4x4. AMX is faster still.
   if (winograd_fits(s) && narrow >= 16 && pixels >= 16 && !bf16_with_amx)
     return ConvAlgorithm::winograd;
+  // oneDNN 2.6 without AVX-512 writes past the end of this gradient.
+  if (patches_fit(s) && pass == ConvPass::backward_weights && s.kernel_h * s.kernel_w == 1 &&
+      s.stride > 1 && s.c < 8)
+    return ConvAlgorithm::patches;
   // oneDNN leaves vectors idle on small images: in all passes with AMX, else where the stride makes
   // the gradient of the weights irregular.
   if (patches_fit(s) && narrow >= 64 && pixels <= 16) {

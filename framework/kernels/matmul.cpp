@@ -3,7 +3,9 @@
 #include <optional>
 #include <unordered_map>
 
+#include "kernels/cpu.h"
 #include "kernels/dnnl_api.h"
+#include "kernels/emulated_bf16.h"
 
 namespace bitwright::kernels {
 
@@ -11,7 +13,14 @@ struct Matmul::Impl {
   dnnl::matmul primitive;
   dnnl::memory a, b, bias, c;
   std::unordered_map<int, dnnl::memory> arguments;
+  std::optional<Widened> wide_a, wide_b, wide_c;  // where bf16 is emulated
 };
+
+// Where the CPU has no bf16, the product of the same numbers in f32.
+static Matmul::Plan computable(Matmul::Plan plan) {
+  if (!has_native_bf16()) plan.type = plan.result = DType::f32;
+  return plan;
+}
 
 static api::Desc matrix(const Matmul::Plan& plan, std::int64_t rows, std::int64_t columns,
                         bool transposed, DType type) {
@@ -28,7 +37,13 @@ static api::Desc row(const Matmul::Plan& plan) {
           plan.batch > 1 ? api::Dims{plan.n, plan.n, 1} : api::Dims{plan.n, 1}};
 }
 
-Matmul::Matmul(const Plan& plan) : impl_(std::make_unique<Impl>()) {
+Matmul::Matmul(const Plan& asked) : impl_(std::make_unique<Impl>()) {
+  const Plan plan = computable(asked);
+  if (plan.type != asked.type) {
+    impl_->wide_a.emplace(plan.batch * plan.m * plan.k);
+    impl_->wide_b.emplace(plan.batch * plan.k * plan.n);
+  }
+  if (plan.result != asked.result) impl_->wide_c.emplace(plan.batch * plan.m * plan.n);
   std::optional<api::SingleThread> alone;
   if (plan.single_thread) alone.emplace();
   const auto a = matrix(plan, plan.m, plan.k, plan.transpose_a, plan.type);
@@ -59,12 +74,13 @@ Matmul::Matmul(Matmul&&) noexcept = default;
 Matmul& Matmul::operator=(Matmul&&) noexcept = default;
 
 void Matmul::run(const void* a, const void* b, const float* bias, void* c) {
-  api::bind(impl_->a, a);
-  api::bind(impl_->b, b);
+  api::bind(impl_->a, impl_->wide_a ? impl_->wide_a->from(a) : a);
+  api::bind(impl_->b, impl_->wide_b ? impl_->wide_b->from(b) : b);
   if (impl_->bias) api::bind(impl_->bias, bias);
-  api::bind(impl_->c, c);
+  api::bind(impl_->c, impl_->wide_c ? impl_->wide_c->place() : c);
   impl_->primitive.execute(api::stream(), impl_->arguments);
   api::stream().wait();
+  if (impl_->wide_c) impl_->wide_c->round_to(c);
 }
 
 }  // namespace bitwright::kernels
