@@ -53,6 +53,12 @@ Options& Options::choice(std::string name, std::vector<std::string> choices, std
   list_.back().choices = std::move(choices);
   return *this;
 }
+Options& Options::length(std::string name, Length fallback, std::string doc) {
+  return add(make(std::move(name), OptionType::length, std::move(doc), fallback)).above(0);
+}
+Options& Options::length(std::string name, std::string doc) {
+  return add(make(std::move(name), OptionType::length, std::move(doc))).above(0);
+}
 Options& Options::reals(std::string name, std::vector<double> fallback, std::string doc) {
   return add(make(std::move(name), OptionType::real_list, std::move(doc), std::move(fallback)));
 }
@@ -61,6 +67,10 @@ Options& Options::integers(std::string name, std::vector<std::int64_t> fallback,
 }
 Options& Options::texts(std::string name, std::vector<std::string> fallback, std::string doc) {
   return add(make(std::move(name), OptionType::text_list, std::move(doc), std::move(fallback)));
+}
+Options& Options::lengths(std::string name, std::vector<Length> fallback, std::string doc) {
+  add(make(std::move(name), OptionType::length_list, std::move(doc), std::move(fallback)));
+  return above(0);
 }
 Options& Options::section(std::string name, Options options, std::string doc) {
   add(make(std::move(name), OptionType::section, std::move(doc)));
@@ -81,8 +91,9 @@ Options& Options::component(std::string name, std::string registry, std::string 
   list_.back().section = std::make_shared<const Options>(std::move(common));
   return *this;
 }
-Options& Options::components(std::string name, std::string registry, std::string doc) {
-  component(std::move(name), std::move(registry), "", std::move(doc));
+Options& Options::components(std::string name, std::string registry, std::string doc,
+                             Options common) {
+  component(std::move(name), std::move(registry), "", std::move(doc), std::move(common));
   list_.back().type = OptionType::component_list;
   return *this;
 }

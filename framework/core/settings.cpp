@@ -37,6 +37,9 @@ double Settings::real(std::string_view name) const {
 const std::string& Settings::text(std::string_view name) const {
   return typed<std::string>(lookup(values_, name), name);
 }
+const Length& Settings::length(std::string_view name) const {
+  return typed<Length>(lookup(values_, name), name);
+}
 const std::vector<double>& Settings::reals(std::string_view name) const {
   return typed<std::vector<double>>(lookup(values_, name), name);
 }
@@ -45,6 +48,9 @@ const std::vector<std::int64_t>& Settings::integers(std::string_view name) const
 }
 const std::vector<std::string>& Settings::texts(std::string_view name) const {
   return typed<std::vector<std::string>>(lookup(values_, name), name);
+}
+const std::vector<Length>& Settings::lengths(std::string_view name) const {
+  return typed<std::vector<Length>>(lookup(values_, name), name);
 }
 const Settings& Settings::section(std::string_view name) const { return lookup(sections_, name); }
 const std::vector<Settings>& Settings::sections(std::string_view name) const {

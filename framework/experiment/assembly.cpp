@@ -8,6 +8,7 @@
 
 #include "experiment/initial_weights.h"
 #include "kernels/cpu.h"
+#include "optim/schedules.h"
 
 namespace bitwright {
 
@@ -88,7 +89,7 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
   methods = std::make_unique<MethodStack>(make_methods(registries, settings), info);
   quantizes = !methods->empty();
   optimizer = registries.optimizers.make(settings.section("optimizer"));
-  schedule = registries.schedules.make(settings.section("schedule"));
+  schedule = make_schedule(registries, settings.section("schedule"));
 
   const DType precision = resolve_precision(config);
   const Settings& evaluation = config.section("evaluation");

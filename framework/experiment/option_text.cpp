@@ -33,6 +33,9 @@ std::string describe_type(const Option& o) {
     case OptionType::choice:
       text = fmt::format("one of {}", fmt::join(o.choices, ", "));
       break;
+    case OptionType::length:
+      text = "steps (400), epochs (30 epochs) or a share (25 %)";
+      break;
     case OptionType::real_list:
       text = "a list of numbers";
       break;
@@ -41,6 +44,9 @@ std::string describe_type(const Option& o) {
       break;
     case OptionType::text_list:
       text = "a list of texts";
+      break;
+    case OptionType::length_list:
+      text = "a list of steps (400), epochs (30 epochs) or shares (25 %)";
       break;
     case OptionType::section:
       text = "a mapping";
@@ -55,7 +61,9 @@ std::string describe_type(const Option& o) {
       text = "a list of " + o.registry;
       break;
   }
-  if (const std::string range = describe_range(o); !range.empty()) text += " " + range;
+  const bool length = o.type == OptionType::length || o.type == OptionType::length_list;
+  if (const std::string range = describe_range(o); !range.empty())
+    text += (length ? ", " : " ") + range;
   if (!o.unit.empty() && o.unit != "1") text += ", in " + o.unit;
   return text;
 }
@@ -90,6 +98,7 @@ static std::string yaml(double d) {
   return std::isinf(d) ? (d > 0 ? ".inf" : "-.inf") : fmt::format("{}", d);
 }
 static std::string yaml(const std::string& text) { return quoted(text); }
+static std::string yaml(const Length& length) { return length.str(); }
 template <class T>
 static std::string yaml(const std::vector<T>& all) {
   std::string text;

@@ -243,6 +243,7 @@ std::vector<T> Resolver::list(const YAML::Node& node, const Option& option,
   Option element = option;
   element.type = std::is_same_v<T, double>         ? OptionType::real
                  : std::is_same_v<T, std::int64_t> ? OptionType::integer
+                 : std::is_same_v<T, Length>       ? OptionType::length
                                                    : OptionType::text;
   std::vector<T> all;
   for (std::size_t i = 0; i < node.size(); ++i)
@@ -270,6 +271,8 @@ OptionValue Resolver::value(const YAML::Node& node, const Option& option,
       return list<std::int64_t>(node, option, path);
     case OptionType::text_list:
       return list<std::string>(node, option, path);
+    case OptionType::length_list:
+      return list<Length>(node, option, path);
     default:
       break;
   }
@@ -286,6 +289,13 @@ OptionValue Resolver::value(const YAML::Node& node, const Option& option,
   if (option.type == OptionType::real) {
     if (const auto n = number<double>(node)) return in_range(*n);
     throw wrong("is " + shown(node));
+  }
+  if (option.type == OptionType::length) {
+    const auto length = Length::parse(text);
+    const bool quoted_number = node.Tag() == "!" && length && length->unit == Length::Unit::steps;
+    if (!length || quoted_number) throw wrong("is " + shown(node));
+    in_range(length->amount);
+    return *length;
   }
   if (option.type == OptionType::choice &&
       std::find(option.choices.begin(), option.choices.end(), text) == option.choices.end()) {

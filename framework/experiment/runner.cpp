@@ -16,6 +16,7 @@
 #include "experiment/run_directory.h"
 #include "experiment/signals.h"
 #include "experiment/summary.h"
+#include "optim/schedules.h"
 
 namespace bitwright {
 namespace {
@@ -84,7 +85,7 @@ void dry_build(const Registries& registries, const Settings& config) {
                          starts_fresh(config, i),   network.get()};
     const MethodStack methods(make_methods(registries, settings), info);
     registries.optimizers.make(settings.section("optimizer"));
-    registries.schedules.make(settings.section("schedule"));
+    make_schedule(registries, settings.section("schedule"));
   }
 }
 

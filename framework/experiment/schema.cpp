@@ -1,5 +1,7 @@
 #include "experiment/schema.h"
 
+#include "optim/schedules.h"
+
 namespace bitwright {
 
 static Options split_options() {
@@ -42,7 +44,8 @@ static Options stage_options() {
               "stage before")
       .components("methods", "methods", "what quantizes in this stage; none: plain training")
       .component("optimizer", "optimizers", "", "how weights are updated")
-      .component("schedule", "schedules", "constant", "learning rate over the stage");
+      .component("schedule", "schedules", "constant", "learning rate over the stage",
+                 schedule_options());
 }
 
 static Options evaluation_options() {

@@ -1,10 +1,20 @@
 #include "kernels/optimizer_steps.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/elementwise.h"
 
 namespace bitwright::kernels {
+namespace {
+
+// Calls f with a compile-time copy of the condition: its loops are compiled for either case.
+template <class F>
+void specialize(bool condition, const F& f) {
+  condition ? f(std::true_type{}) : f(std::false_type{});
+}
+
+}  // namespace
 
 void adam_step(std::int64_t n, const AdamStep& s, const float* __restrict gradient,
                float* __restrict value, float* __restrict first_moment,
@@ -12,23 +22,49 @@ void adam_step(std::int64_t n, const AdamStep& s, const float* __restrict gradie
   const float rate = s.learning_rate / s.correction1;
   const float root_correction = 1.f / std::sqrt(s.correction2);
   const float beta1 = s.beta1, beta2 = s.beta2, epsilon = s.epsilon, decay = s.weight_decay;
-  for_each_element(n, [=](std::int64_t i) {
-    const float g = gradient[i] + decay * value[i];
-    const float m = first_moment[i] = beta1 * first_moment[i] + (1 - beta1) * g;
-    const float v = second_moment[i] = beta2 * second_moment[i] + (1 - beta2) * g * g;
-    value[i] -= rate * m / (std::sqrt(v) * root_correction + epsilon);
+  const float keep = 1 - s.learning_rate * s.weight_decay;
+  specialize(s.decay == Decay::decoupled, [&](auto decoupled) {
+    for_each_element(n, [=](std::int64_t i) {
+      const float g = decoupled ? gradient[i] : gradient[i] + decay * value[i];
+      const float m = first_moment[i] = beta1 * first_moment[i] + (1 - beta1) * g;
+      const float v = second_moment[i] = beta2 * second_moment[i] + (1 - beta2) * g * g;
+      const float kept = decoupled ? keep * value[i] : value[i];
+      value[i] = kept - rate * m / (std::sqrt(v) * root_correction + epsilon);
+    });
   });
 }
 
 void sgd_step(std::int64_t n, const SgdStep& s, const float* __restrict gradient,
               float* __restrict value, float* __restrict velocity) {
   const float rate = s.learning_rate, momentum = s.momentum, decay = s.weight_decay;
-  const bool nesterov = s.nesterov;
-  for_each_element(n, [=](std::int64_t i) {
-    const float g = gradient[i] + decay * value[i];
-    const float v = velocity[i] = momentum * velocity[i] + g;
-    value[i] -= rate * (nesterov ? g + momentum * v : v);
+  const float push = 1 - s.dampening, keep = 1 - rate * decay;
+  specialize(s.decay == Decay::decoupled, [&](auto decoupled) {
+    specialize(s.nesterov, [&](auto nesterov) {
+      for_each_element(n, [=](std::int64_t i) {
+        const float g = decoupled ? gradient[i] : gradient[i] + decay * value[i];
+        const float v = velocity[i] = momentum * velocity[i] + push * g;
+        const float kept = decoupled ? keep * value[i] : value[i];
+        value[i] = kept - rate * (nesterov ? g + momentum * v : v);
+      });
+    });
   });
+}
+
+void sgd_step(std::int64_t n, const SgdStep& s, const float* __restrict gradient,
+              float* __restrict value) {
+  const float rate = s.learning_rate, decay = s.weight_decay, keep = 1 - rate * decay;
+  specialize(s.decay == Decay::decoupled, [&](auto decoupled) {
+    for_each_element(n, [=](std::int64_t i) {
+      const float g = decoupled ? gradient[i] : gradient[i] + decay * value[i];
+      value[i] = (decoupled ? keep * value[i] : value[i]) - rate * g;
+    });
+  });
+}
+
+void average_step(std::int64_t n, float decay, const float* __restrict value,
+                  float* __restrict average) {
+  const float push = 1 - decay;
+  for_each_element(n, [=](std::int64_t i) { average[i] += push * (value[i] - average[i]); });
 }
 
 }  // namespace bitwright::kernels

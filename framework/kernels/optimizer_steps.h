@@ -5,23 +5,34 @@
 
 namespace bitwright::kernels {
 
+/// How weight decay enters. l2: weight_decay * value is added to the gradient. decoupled: value is
+/// multiplied by 1 - learning_rate * weight_decay first (Loshchilov and Hutter 2019).
+enum class Decay { l2, decoupled };
+
 struct AdamStep {
   float learning_rate, beta1, beta2, epsilon, weight_decay;
   float correction1, correction2;  ///< 1 - beta^t
+  Decay decay = Decay::l2;
 };
 
-/// Adam (Kingma and Ba 2015, algorithm 1); weight decay enters as an L2 term of the gradient.
+/// Adam (Kingma and Ba 2015, algorithm 1).
 void adam_step(std::int64_t n, const AdamStep& step, const float* gradient, float* value,
                float* first_moment, float* second_moment);
 
 struct SgdStep {
-  float learning_rate, momentum, weight_decay;
+  float learning_rate, momentum, dampening, weight_decay;
   bool nesterov;
+  Decay decay = Decay::l2;
 };
 
-/// velocity <- momentum * velocity + g; value <- value - rate * velocity (Nesterov:
-/// g + momentum * velocity). Weight decay enters as an L2 term of the gradient.
+/// velocity <- momentum * velocity + (1 - dampening) * g; value <- value - rate * velocity
+/// (Nesterov: g + momentum * velocity).
 void sgd_step(std::int64_t n, const SgdStep& step, const float* gradient, float* value,
               float* velocity);
+/// The same without momentum: value <- value - rate * g.
+void sgd_step(std::int64_t n, const SgdStep& step, const float* gradient, float* value);
+
+/// average <- decay * average + (1 - decay) * value
+void average_step(std::int64_t n, float decay, const float* value, float* average);
 
 }  // namespace bitwright::kernels

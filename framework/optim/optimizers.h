@@ -9,6 +9,8 @@ namespace bitwright {
 
 Options adam_options();
 std::unique_ptr<Optimizer> make_adam(const Settings& settings);
+Options adamw_options();
+std::unique_ptr<Optimizer> make_adamw(const Settings& settings);
 Options sgd_options();
 std::unique_ptr<Optimizer> make_sgd(const Settings& settings);
 

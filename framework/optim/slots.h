@@ -1,5 +1,6 @@
 #pragma once
-// What optimizers share: the list of tensors, each with state tensors of its shape.
+// What optimizers share: the list of tensors, each with state tensors of its shape, its weight
+// decay, and whether it is frozen.
 
 #include <string>
 #include <utility>
@@ -8,24 +9,33 @@
 #include <bitwright/core/error.h>
 #include <bitwright/optim/optimizer.h>
 
+#include "optim/weight_decay.h"
+
 namespace bitwright {
 
 struct OptimizerSlot {
   Optimized tensor;
   std::vector<Tensor> state;
+  double weight_decay = 0;
   std::int64_t frozen = 0;
 };
 
 /// Keeps the slots; a derived optimizer names its state tensors and updates one slot.
 class SlotOptimizer : public Optimizer {
  public:
-  SlotOptimizer(double learning_rate, std::vector<std::string> state_names)
-      : learning_rate_(learning_rate), state_names_(std::move(state_names)) {}
+  using Names = std::vector<std::string>;
+
+  SlotOptimizer(const Settings& settings, Names state_names)
+      : learning_rate_(settings.real("learning_rate")),
+        weight_decay_(settings),
+        state_names_(std::move(state_names)) {}
 
   void attach(std::vector<Optimized> tensors) override {
+    weight_decay_.check(tensors);
     slots_.clear();
     for (Optimized& t : tensors) {
-      OptimizerSlot slot{std::move(t), {}, 0};
+      const double decay = weight_decay_.of(t);
+      OptimizerSlot slot{std::move(t), {}, decay, 0};
       for (std::size_t i = 0; i < state_names_.size(); ++i)
         slot.state.push_back(Tensor::zeros(slot.tensor.value.shape()));
       slots_.push_back(std::move(slot));
@@ -65,7 +75,8 @@ class SlotOptimizer : public Optimizer {
 
  private:
   double learning_rate_;
-  std::vector<std::string> state_names_;
+  WeightDecay weight_decay_;
+  Names state_names_;
   std::vector<OptimizerSlot> slots_;
   std::int64_t steps_ = 0;
 };

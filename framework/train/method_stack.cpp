@@ -74,7 +74,8 @@ std::vector<Optimized> MethodStack::optimized() const {
   std::vector<Optimized> all;
   for (const Slot& s : slots_)
     for (std::size_t i = 0; i < s.variables.size(); ++i)
-      all.push_back({s.latent_name(i), s.latents[i], s.variables[i].gradient()});
+      all.push_back({s.latent_name(i), s.latents[i], s.variables[i].gradient(), s.parameter->name,
+                     std::string(name_of(s.parameter->kind))});
   return all;
 }
 

@@ -47,8 +47,9 @@ bool Trainer::run(TrainingObserver& observer) {
 }
 
 StepInfo Trainer::info() const {
-  return {step_, step_ / loader_.batches_per_epoch(),
-          optimizer_.learning_rate() * schedule_.factor(step_, options_.steps)};
+  const Horizon stage{options_.steps, loader_.batches_per_epoch()};
+  return {step_, step_ / stage.steps_per_epoch,
+          optimizer_.learning_rate() * schedule_.factor(step_, stage)};
 }
 
 // One batch: fetched, and the network updated from it.

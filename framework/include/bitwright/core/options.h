@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <bitwright/core/error.h>
+#include <bitwright/core/length.h>
 
 namespace bitwright {
 
@@ -28,16 +29,19 @@ class Settings;
 
 /// What an option holds. `section` is a mapping with options of its own; `component` is a mapping
 /// with a `name:` that selects an entry of a registry, plus that entry's options (a plain string
-/// is short for a component with defaults). The *_list types are YAML sequences of those.
+/// is short for a component with defaults). `length` is a length of training, in steps, epochs or
+/// percent. The *_list types are YAML sequences of those.
 enum class OptionType {
   boolean,
   integer,
   real,
   text,
   choice,
+  length,
   real_list,
   integer_list,
   text_list,
+  length_list,
   section,
   section_list,
   component,
@@ -45,8 +49,9 @@ enum class OptionType {
 };
 
 /// A resolved scalar or plain list.
-using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::vector<double>,
-                                 std::vector<std::int64_t>, std::vector<std::string>>;
+using OptionValue =
+    std::variant<bool, std::int64_t, double, std::string, Length, std::vector<double>,
+                 std::vector<std::int64_t>, std::vector<std::string>, std::vector<Length>>;
 
 /// One declared option. Absent `fallback` of a scalar or list: the option must be given, unless
 /// `optional` says that it may stay unset (Settings::has tells).
@@ -79,9 +84,13 @@ class Options {
                   std::string doc);
   Options& choice(std::string name, std::vector<std::string> choices,
                   std::string doc);  ///< required
+  /// Lengths of training are above 0, unless min(0) says otherwise.
+  Options& length(std::string name, Length fallback, std::string doc);
+  Options& length(std::string name, std::string doc);  ///< required
   Options& reals(std::string name, std::vector<double> fallback, std::string doc);
   Options& integers(std::string name, std::vector<std::int64_t> fallback, std::string doc);
   Options& texts(std::string name, std::vector<std::string> fallback, std::string doc);
+  Options& lengths(std::string name, std::vector<Length> fallback, std::string doc);
   /// A missing section is filled with its defaults.
   Options& section(std::string name, Options options, std::string doc);
   Options& sections(std::string name, Options options, std::string doc);
@@ -89,7 +98,7 @@ class Options {
   /// `common` are options of the mapping that every entry shares, beside the entry's own.
   Options& component(std::string name, std::string registry, std::string fallback, std::string doc,
                      Options common = {});
-  Options& components(std::string name, std::string registry, std::string doc);
+  Options& components(std::string name, std::string registry, std::string doc, Options common = {});
 
   Options& symbol(std::string paper_symbol);
   Options& unit(std::string unit);
@@ -116,9 +125,11 @@ class Settings {
   std::int64_t integer(std::string_view name) const;
   double real(std::string_view name) const;
   const std::string& text(std::string_view name) const;  ///< also the value of a choice
+  const Length& length(std::string_view name) const;
   const std::vector<double>& reals(std::string_view name) const;
   const std::vector<std::int64_t>& integers(std::string_view name) const;
   const std::vector<std::string>& texts(std::string_view name) const;
+  const std::vector<Length>& lengths(std::string_view name) const;
   const Settings& section(std::string_view name) const;  ///< also of a component
   const std::vector<Settings>& sections(std::string_view name) const;
 

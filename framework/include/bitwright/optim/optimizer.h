@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <bitwright/core/length.h>
 #include <bitwright/core/state.h>
 #include <bitwright/tensor/tensor.h>
 
@@ -16,12 +17,15 @@ struct Optimized {
   std::string name;
   Tensor value;
   Tensor gradient;
+  std::string parameter;  ///< of the network, that it is or stands for: "fc1.weight"
+  std::string kind;       ///< of that parameter: "conv_weight", "bias" ... (name_of(ParameterKind))
 };
 
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  /// Takes over the list; allocates its state (moments), all zero.
+  /// Takes over the list; allocates its state (moments), all zero. Throws a configuration error
+  /// for options that fit none of the tensors.
   virtual void attach(std::vector<Optimized> tensors) = 0;
   /// One update of all tensors that are not frozen.
   virtual void step(double learning_rate) = 0;
@@ -35,8 +39,9 @@ class Optimizer {
 class Schedule {
  public:
   virtual ~Schedule() = default;
-  /// Factor for `step` (from 0) of a stage with `steps` steps.
-  virtual double factor(std::int64_t step, std::int64_t steps) const = 0;
+  /// Factor for `step`, 0 <= step <= horizon.steps. The horizon is what the schedule runs over: the
+  /// stage, or the part of it that the schedule has.
+  virtual double factor(std::int64_t step, const Horizon& horizon) const = 0;
 };
 
 }  // namespace bitwright

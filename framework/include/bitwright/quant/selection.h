@@ -5,13 +5,11 @@
 #include <string_view>
 #include <vector>
 
+#include <bitwright/core/glob.h>
 #include <bitwright/core/options.h>
 #include <bitwright/nn/network.h>
 
 namespace bitwright {
-
-/// Whole-name match with shell wildcards: `*` stands for any run of characters, `?` for one.
-bool glob_match(std::string_view pattern, std::string_view name);
 
 /// The parameters that are left after an option such as
 ///   exclude: [fc3.*, "*.bias"]
