@@ -10,6 +10,7 @@
 
 #include "core/pool.h"
 #include "small_net.h"
+#include "trainer_fixture.h"
 
 namespace {
 std::atomic<std::int64_t> calls{0}, largest{0};
@@ -62,6 +63,33 @@ TEST_CASE("after the second replay a step allocates no block, and nothing that g
     MESSAGE("heap requests per step: ", previous);
     CHECK(pool_statistics().system_allocations == before.system_allocations);
     CHECK(pool_statistics().system_bytes == before.system_bytes);
+  }
+}
+
+TEST_CASE("accumulating, clipping and averaging allocate nothing after the first update") {
+  for (const char* optimizer : {"sgd", "adamw"}) {
+    testing::StageOptions options;
+    options.optimizer = optimizer;
+    options.trainer.accumulate = 2;
+    options.trainer.update = {.clip = {.norm = 0.1, .value = {}},
+                              .average = {.decay = 0.9, .warm_up = true}};
+    testing::SmallStage stage(options);
+    TrainingStep step(*stage.network, *stage.methods, *stage.optimizer, stage.loader->shape(),
+                      DType::f32, options.trainer.update);
+    TrainingStep plain(*stage.network, *stage.methods, *stage.optimizer, stage.loader->shape());
+    for (std::int64_t i = 0; i < 6; ++i) {
+      calls = 0;
+      plain.update({i, 0, 0.1});
+      const std::int64_t of_one_batch = calls;  // oneDNN's bookkeeping
+      calls = largest = 0;
+      const PoolStatistics before = pool_statistics();
+      step.accumulate({i, 0, 0.1});
+      step.update({i, 0, 0.1});
+      if (i < 2) continue;
+
+      CHECK(calls == 2 * of_one_batch);
+      CHECK(pool_statistics().system_allocations == before.system_allocations);
+    }
   }
 }
 

@@ -222,6 +222,13 @@ TEST_CASE("what the declared options cannot say about an experiment") {
     Settings config, a, b;
     config.set("experiment", experiment, Place{"f.yaml", 1, 1});
     config.set("threads", threads, Place{"f.yaml", 2, 1});
+    Settings ema;
+    ema.set("warm_up", false, Place{"default"});
+    for (Settings* stage : {&a, &b}) {
+      stage->set("steps", std::int64_t{5}, Place{"f.yaml", 3, 1});
+      stage->set("clip", Settings());
+      stage->set("ema", ema);
+    }
     a.set("name", std::string("float"), Place{"f.yaml", 3, 1});
     a.set("start", start, Place{"f.yaml", 4, 1});
     b.set("name", second, Place{"f.yaml", 5, 1});

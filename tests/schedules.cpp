@@ -208,7 +208,7 @@ TEST_CASE("wrong schedules are refused where they stand") {
   refused("{name: polynomial, power: 0}", "f.yaml:1:37", "out of range");
   refused("{name: constant, warm_up: 5}", "f.yaml:1:37", "a mapping");
   refused("{name: constant, warm_up: {start_factor: 0.1}}", "f.yaml:1:52", "has no length");
-  refused("{name: constant, warm_up: {kind: linear}}", "f.yaml:1:44", "has no length");
+  refused("{name: constant, warm_up: {kind: constant}}", "f.yaml:1:44", "has no length");
   refused("{name: constant, warm_up: {length: 5, kind: constant}}", "f.yaml:1:55",
           "learns nothing");
   refused("{name: constant, warm_up: {length: 5, kind: cosine}}", "f.yaml:1:55",

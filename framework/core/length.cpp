@@ -8,6 +8,8 @@
 
 namespace bitwright {
 
+static constexpr double kMost = 1e15;  // whole numbers up to here are exact
+
 static std::optional<Length::Unit> parse_unit(std::string_view word) {
   if (word.empty() || word == "step" || word == "steps") return Length::Unit::steps;
   if (word == "epoch" || word == "epochs") return Length::Unit::epochs;
@@ -16,7 +18,6 @@ static std::optional<Length::Unit> parse_unit(std::string_view word) {
 }
 
 std::optional<Length> Length::parse(std::string_view text) {
-  constexpr double most_steps = 1e15;  // whole numbers up to here are exact
   if (text.starts_with('+')) text.remove_prefix(1);
   double amount = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), amount);
@@ -26,7 +27,7 @@ std::optional<Length> Length::parse(std::string_view text) {
   while (word.starts_with(' ')) word.remove_prefix(1);
   const auto unit = parse_unit(word);
   if (!unit || (apart && word.empty()) || (!apart && !word.empty() && word != "%")) return {};
-  if (std::abs(amount) > most_steps) return {};
+  if (std::abs(amount) > kMost) return {};
   const std::string_view digits(text.data(), static_cast<std::size_t>(end - text.data()));
   if (*unit == Unit::steps && digits.find_first_of(".eE") != std::string_view::npos) return {};
   return Length{amount, *unit};
@@ -49,7 +50,7 @@ std::int64_t Length::steps(const Horizon& horizon) const {
   const double whole = unit == Unit::steps    ? 1
                        : unit == Unit::epochs ? static_cast<double>(horizon.steps_per_epoch)
                                               : static_cast<double>(horizon.steps) / 100;
-  return std::max<std::int64_t>(1, std::llround(amount * whole));
+  return std::max<std::int64_t>(1, std::llround(std::min(amount * whole, kMost)));
 }
 
 }  // namespace bitwright

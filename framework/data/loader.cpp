@@ -62,12 +62,15 @@ void fit(Batch& batch, const BatchShape& shape) {
   batch.labels.resize(static_cast<std::size_t>(shape.n));
 }
 
-void check_batch_size(std::int64_t batch_size, std::int64_t count, const Place& where) {
+void check_batch_size(std::int64_t batch_size, std::int64_t group, std::int64_t count,
+                      const Place& where) {
   if (batch_size < 1)
     throw config_error(where, fmt::format("batch size {}", batch_size), "at least 1");
-  if (batch_size > count)
+  if (batch_size > count / group)
     throw config_error(
-        where, fmt::format("batch size {} with {} training images", batch_size, count),
+        where,
+        fmt::format("batch size {}{} with {} training images", batch_size,
+                    group == 1 ? "" : fmt::format(", accumulated {} times,", group), count),
         "at most the number of training images", "use a smaller batch or fewer validation images");
 }
 
@@ -88,11 +91,11 @@ struct BatchLoader::State {
   Prefetcher prefetcher;             // last: its destructor waits for the task that uses the rest
 
   State(const ImageSet& images, std::vector<std::uint32_t> indices, std::int64_t batch,
-        std::uint64_t seed_, const Normalization& normalization)
+        std::int64_t group, std::uint64_t seed_, const Normalization& normalization)
       : gather(images, std::move(indices), normalization),
         seed(seed_),
         batch_size(batch),
-        batches_per_epoch(gather.count() / batch),
+        batches_per_epoch(gather.count() / (batch * group) * group),
         prefetcher(make_batch(images, batch),
                    [this](std::int64_t step, Batch& into) { fill(step, into); }) {}
 
@@ -110,9 +113,11 @@ struct BatchLoader::State {
 
 BatchLoader::BatchLoader(const ImageSet& images, std::vector<std::uint32_t> indices,
                          std::int64_t batch_size, std::uint64_t seed,
-                         const Normalization& normalization, const Place& where) {
-  check_batch_size(batch_size, static_cast<std::int64_t>(indices.size()), where);
-  state_ = std::make_unique<State>(images, std::move(indices), batch_size, seed, normalization);
+                         const Normalization& normalization, const Place& where,
+                         std::int64_t group) {
+  check_batch_size(batch_size, group, static_cast<std::int64_t>(indices.size()), where);
+  state_ =
+      std::make_unique<State>(images, std::move(indices), batch_size, group, seed, normalization);
 }
 
 BatchLoader::~BatchLoader() = default;
@@ -160,7 +165,7 @@ struct EvaluationLoader::State {
 EvaluationLoader::EvaluationLoader(const ImageSet& images, std::vector<std::uint32_t> indices,
                                    std::int64_t batch_size, const Normalization& normalization,
                                    const Place& where) {
-  check_batch_size(batch_size, batch_size, where);
+  check_batch_size(batch_size, 1, batch_size, where);
   state_ = std::make_unique<State>(images, std::move(indices), batch_size, normalization);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include <bitwright/core/parallel.h>
 #include <bitwright/data/normalization.h>
@@ -66,6 +67,29 @@ std::vector<std::unique_ptr<Method>> make_methods(const Registries& registries,
   return methods;
 }
 
+std::int64_t steps_per_epoch(const Settings& config, const Settings& stage,
+                             std::size_t training_images) {
+  const std::int64_t batches =
+      static_cast<std::int64_t>(training_images) / config.section("data").integer("batch");
+  return std::max<std::int64_t>(1, batches / stage.integer("accumulate"));
+}
+
+std::int64_t stage_steps(const Settings& stage, std::int64_t steps_per_epoch) {
+  if (stage.has("steps")) return stage.integer("steps");
+  return Length{stage.real("epochs"), Length::Unit::epochs}.steps({0, steps_per_epoch});
+}
+
+static UpdateOptions update_options(const Settings& stage) {
+  const auto given = [](const Settings& section, const char* option) -> std::optional<double> {
+    if (!section.has(option)) return {};
+    return section.real(option);
+  };
+  const Settings &clip = stage.section("clip"), &average = stage.section("ema");
+  return {.clip = {.norm = given(clip, "norm"), .value = given(clip, "value")},
+          .average = {.decay = given(average, "decay").value_or(0),
+                      .warm_up = average.boolean("warm_up")}};
+}
+
 bool starts_fresh(const Settings& config, std::size_t index) {
   if (index == 0 && has_initial_weights(config)) return false;
   return config.sections("stages")[index].text("start") == "fresh";
@@ -76,16 +100,17 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
   const Settings& settings = config.sections("stages")[index];
   const auto seed = static_cast<std::uint64_t>(config.integer("seed"));
   name = settings.text("name");
-  steps = settings.integer("steps");
+  const std::int64_t epoch = steps_per_epoch(config, settings, data.split.train.size());
+  steps = stage_steps(settings, epoch);
   if (settings.text("start") == "fresh") initialize(network, seed);
   if (index == 0 && has_initial_weights(config)) note = load_initial_weights(config, network);
 
-  const Settings& data_settings = config.section("data");
-  loader =
-      std::make_unique<BatchLoader>(data.train, data.split.train, data_settings.integer("batch"),
-                                    seed, data.normalization, data_settings.where("batch"));
-  const StageInfo info{
-      name, seed, steps, loader->batches_per_epoch(), starts_fresh(config, index), &network};
+  const Settings& batches = config.section("data");
+  const std::int64_t accumulate = settings.integer("accumulate");
+  loader = std::make_unique<BatchLoader>(
+      data.train, data.split.train, batches.integer("batch"), seed, data.normalization,
+      accumulate == 1 ? batches.where("batch") : settings.where("accumulate"), accumulate);
+  const StageInfo info{name, seed, steps, epoch, starts_fresh(config, index), &network};
   methods = std::make_unique<MethodStack>(make_methods(registries, settings), info);
   quantizes = !methods->empty();
   optimizer = registries.optimizers.make(settings.section("optimizer"));
@@ -98,10 +123,13 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
       std::make_unique<EvaluationLoader>(data.train, data.split.validation,
                                          evaluation.integer("batch"), data.normalization),
       precision);
-  trainer = std::make_unique<Trainer>(
-      network, *methods, *optimizer, *schedule, *loader, *validation,
-      TrainerOptions{
-          .steps = steps, .evaluate_every = evaluation.integer("every"), .precision = precision});
+  trainer =
+      std::make_unique<Trainer>(network, *methods, *optimizer, *schedule, *loader, *validation,
+                                TrainerOptions{.steps = steps,
+                                               .evaluate_every = evaluation.integer("every"),
+                                               .precision = precision,
+                                               .accumulate = accumulate,
+                                               .update = update_options(settings)});
 }
 
 std::vector<MetricDeclaration> declared_metrics(const Registries& registries,

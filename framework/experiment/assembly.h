@@ -41,6 +41,13 @@ ExperimentData load_data(const Registries& registries, const Settings& config);
 std::unique_ptr<Network> build_network(const Registries& registries, const Settings& config,
                                        const InputSpec& input);
 
+/// Updates of an epoch of a stage: its batches, `accumulate` of them at a time; at least 1.
+std::int64_t steps_per_epoch(const Settings& config, const Settings& stage,
+                             std::size_t training_images);
+
+/// Updates of a stage, whether it is given in steps or in epochs.
+std::int64_t stage_steps(const Settings& stage, std::int64_t steps_per_epoch);
+
 /// Whether a stage's weights are drawn, rather than read from a file or taken over.
 bool starts_fresh(const Settings& config, std::size_t index);
 

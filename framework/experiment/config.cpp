@@ -51,6 +51,27 @@ Settings load_config(const std::string& file, const std::vector<std::string>& ov
   return parse_config(text, file, overrides, options, registries);
 }
 
+// What a stage's options exclude among each other.
+static void check_stage(const Settings& stage) {
+  const auto one_of = [&](const Settings& in, const char* a, const char* b, const char* what) {
+    if (in.has(a) && in.has(b))
+      throw config_error(in.where(b), fmt::format("'{}' is given in {} and in {}", what, a, b),
+                         "one of the two", "remove the other");
+  };
+  if (!stage.has("steps") && !stage.has("epochs"))
+    throw config_error(stage.place(), fmt::format("stage '{}' has no length", stage.text("name")),
+                       "steps or epochs", "add 'steps: ...' or 'epochs: ...'");
+  one_of(stage, "steps", "epochs", stage.text("name").c_str());
+  one_of(stage.section("clip"), "norm", "value", "clip");
+  const Settings& average = stage.section("ema");
+  if (average.has("decay") && average.real("decay") == 1)
+    throw config_error(average.where("decay"), "an average with decay 1 never moves",
+                       "a number below 1", "such as 0.999");
+  if (!average.has("decay") && average.boolean("warm_up"))
+    throw config_error(average.where("warm_up"), "the average has no decay", "ema: {decay: ...}",
+                       "add it, or remove this key");
+}
+
 void check_experiment(const Settings& config) {
   const std::string& name = config.text("experiment");
   constexpr auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -69,6 +90,7 @@ void check_experiment(const Settings& config) {
       throw config_error(stage.where("name"),
                          fmt::format("two stages are called '{}'", stage.text("name")),
                          "a name of its own for each", "rename one");
+  for (const Settings& stage : config.sections("stages")) check_stage(stage);
   const Settings& first = config.sections("stages").front();
   if (first.text("start") == "previous")
     throw config_error(first.where("start"), "the first stage has no stage before it",

@@ -24,7 +24,8 @@ Settings parse_config(const std::string& text, const std::string& name,
 std::string emit_config(const Settings& settings, const Options& options,
                         const Registries& registries, bool origins = false);
 
-/// What the declared options cannot say: unique stage names, a usable name, a number of threads.
+/// What the declared options cannot say: unique stage names, a usable name, a number of threads,
+/// one length per stage, options that exclude each other.
 void check_experiment(const Settings& config);
 
 }  // namespace bitwright

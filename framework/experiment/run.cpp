@@ -21,9 +21,7 @@ Run::Run(const Registries& registries, const RunRequest& request, RunDirectory d
       threads_(threads),
       data_(load_data(registries, config_)),
       network_(build_network(registries, config_, data_.dataset->input())),
-      plan_(plan_run(registries, config_,
-                     static_cast<std::int64_t>(data_.split.train.size()) /
-                         config_.section("data").integer("batch"))),
+      plan_(plan_run(registries, config_, data_.split.train.size())),
       progress_(request.quiet) {
   for (const ResultSlot& slot : RunPlan::results()) results_[slot.name] = NAN;
 }
@@ -144,7 +142,10 @@ void Run::say_what_init_left() {
 // Only now, with training over, are the test images looked at: on the last weights, then on those
 // that validation selected, which are also what the next stage starts from.
 void Run::finish_stage() {
-  test("_last");
+  {
+    const auto averaged = stage_->trainer->evaluated_weights();
+    test("_last");
+  }
   const std::string kind = stage_->quantizes ? "hard" : "float";
   results_["selected_step_" + kind] = static_cast<double>(stage_->trainer->selected_step());
   results_["val_accuracy_" + kind] = stage_->trainer->selected_accuracy();

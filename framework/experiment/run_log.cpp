@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <span>
 
 #include "experiment/signals.h"
 
@@ -34,14 +35,14 @@ void RunLog::on_step(const StepRecord& r) {
   const std::int64_t run_step = stage().steps_before + r.step;
   if (r.step % options_.log_every == 0) {
     const std::array row{number(run_step), number(static_cast<std::int64_t>(index_)), r.train_loss,
-                         r.learning_rate};
-    writer_.append(RunPlan::kStep, row);
+                         r.learning_rate, r.gradient_norm};
+    writer_.append(RunPlan::kStep, std::span(row).first(plan_.gradient_norm ? 5 : 4));
   }
   step_seconds_ += r.seconds;
   waiting_seconds_ += r.waiting;
   shown_.loss = shown_.stage_step == 0 ? r.train_loss : 0.98 * shown_.loss + 0.02 * r.train_loss;
   shown_.stage_step = r.step;
-  shown_.epoch = r.step / plan_.steps_per_epoch;
+  shown_.epoch = r.step / stage().steps_per_epoch;
   shown_.run_step = run_step;
 }
 

@@ -5,15 +5,16 @@
 namespace bitwright {
 
 RunPlan plan_run(const Registries& registries, const Settings& config,
-                 std::int64_t steps_per_epoch) {
+                 std::size_t training_images) {
   RunPlan plan;
-  plan.steps_per_epoch = steps_per_epoch;
   std::int64_t epochs = 0;
   for (const Settings& stage : config.sections("stages")) {
-    const std::int64_t steps = stage.integer("steps");
-    plan.stages.push_back({stage.text("name"), steps, plan.steps, epochs});
+    const std::int64_t epoch = steps_per_epoch(config, stage, training_images);
+    const std::int64_t steps = stage_steps(stage, epoch);
+    plan.stages.push_back({stage.text("name"), steps, epoch, plan.steps, epochs});
     plan.steps += steps;
-    epochs += steps / steps_per_epoch;
+    epochs += steps / epoch;
+    plan.gradient_norm |= stage.section("clip").has("norm");
   }
   plan.method_metrics = declared_metrics(registries, config);
   return plan;
@@ -22,12 +23,16 @@ RunPlan plan_run(const Registries& registries, const Settings& config,
 std::vector<Table> RunPlan::tables() const {
   const Column step{"step", "steps", "updates done, counted over the whole run", true, {}};
   const Column stage{"stage", "1", "index of the stage, from 0", true, {}};
-  Table steps{"/metrics/step",
-              "step",
-              {step,
-               stage,
-               {"train_loss", "nats", "loss of the step's batch", false, {}},
-               {"learning_rate", "1", "learning rate of the update", false, {}}}};
+  Table steps{
+      "/metrics/step",
+      "step",
+      {step,
+       stage,
+       {"train_loss", "nats", "loss of the step's batch, mean over accumulated ones", false, {}},
+       {"learning_rate", "1", "learning rate of the update", false, {}}}};
+  if (gradient_norm)
+    steps.columns.push_back(
+        {"gradient_norm", "1", "L2 norm of all gradients before the clip", false, {}});
   Table epochs{
       "/metrics/epoch",
       "epoch",

@@ -14,6 +14,7 @@ namespace bitwright {
 struct StagePlan {
   std::string name;
   std::int64_t steps = 0;
+  std::int64_t steps_per_epoch = 1;
   std::int64_t steps_before = 0;   ///< of earlier stages
   std::int64_t epochs_before = 0;  ///< completed by earlier stages
 };
@@ -22,7 +23,7 @@ struct RunPlan {
   std::vector<StagePlan> stages;
   std::vector<MetricDeclaration> method_metrics;  ///< union over the stages
   std::int64_t steps = 0;                         ///< of the whole run
-  std::int64_t steps_per_epoch = 1;
+  bool gradient_norm = false;                     ///< logged, because a stage clips by it
 
   // Indices into tables().
   static constexpr std::size_t kStep = 0, kEpoch = 1, kEvaluation = 2;
@@ -30,7 +31,6 @@ struct RunPlan {
   static std::vector<ResultSlot> results();
 };
 
-RunPlan plan_run(const Registries& registries, const Settings& config,
-                 std::int64_t steps_per_epoch);
+RunPlan plan_run(const Registries& registries, const Settings& config, std::size_t training_images);
 
 }  // namespace bitwright

@@ -80,9 +80,9 @@ void dry_build(const Registries& registries, const Settings& config) {
   const auto& stages = config.sections("stages");
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const Settings& settings = stages[i];
-    const StageInfo info{settings.text("name"),     0,
-                         settings.integer("steps"), 1,
-                         starts_fresh(config, i),   network.get()};
+    const StageInfo info{settings.text("name"),    0,
+                         stage_steps(settings, 1), 1,
+                         starts_fresh(config, i),  network.get()};
     const MethodStack methods(make_methods(registries, settings), info);
     registries.optimizers.make(settings.section("optimizer"));
     make_schedule(registries, settings.section("schedule"));

@@ -33,19 +33,52 @@ static Options init_options() {
                "values, what the network lacks is not used, and both are said");
 }
 
+static Options clip_options() {
+  return Options{}
+      .real("norm", "L2 norm of all gradients together that they are scaled down to")
+      .above(0)
+      .optional()
+      .real("value", "largest magnitude of an element of a gradient")
+      .above(0)
+      .optional();
+}
+
+static Options average_options() {
+  return Options{}
+      .real("decay", "share of the average that stays in an update, such as 0.999")
+      .above(0)
+      .max(1)
+      .optional()
+      .boolean("warm_up", false, "decay min(decay, (1 + t) / (10 + t)) in update t, from 0");
+}
+
 static Options stage_options() {
   return Options{}
       .text("name", "what outputs call this stage; unique")
-      .integer("steps", "length, in updates")
+      .integer("steps", "length, in updates; or give epochs")
       .unit("steps")
       .min(1)
+      .optional()
+      .real("epochs", "length, in passes over the training part")
+      .unit("epochs")
+      .above(0)
+      .optional()
       .choice("start", {"fresh", "previous"}, "fresh",
               "weights: drawn anew (the first stage's: as init says), or the selected ones of the "
               "stage before")
       .components("methods", "methods", "what quantizes in this stage; none: plain training")
       .component("optimizer", "optimizers", "", "how weights are updated")
       .component("schedule", "schedules", "constant", "learning rate over the stage",
-                 schedule_options());
+                 schedule_options())
+      .integer(
+          "accumulate", 1,
+          "batches of one update, whose gradients are averaged; steps and epochs count updates")
+      .unit("batches")
+      .min(1)
+      .section("clip", clip_options(), "limits gradients before the optimizer; one of the two")
+      .section("ema", average_options(),
+               "moving average of what the optimizer updates: evaluated, selected and handed on in "
+               "its place; no decay: none");
 }
 
 static Options evaluation_options() {

@@ -61,10 +61,17 @@ void sgd_step(std::int64_t n, const SgdStep& s, const float* __restrict gradient
   });
 }
 
-void average_step(std::int64_t n, float decay, const float* __restrict value,
+void average_step(std::int64_t n, float share, const float* __restrict value,
                   float* __restrict average) {
-  const float push = 1 - decay;
-  for_each_element(n, [=](std::int64_t i) { average[i] += push * (value[i] - average[i]); });
+  for_each_element(n, [=](std::int64_t i) { average[i] += share * (value[i] - average[i]); });
+}
+
+void exchange(std::int64_t n, float* __restrict a, float* __restrict b) {
+  for_each_element(n, [=](std::int64_t i) {
+    const float kept = a[i];
+    a[i] = b[i];
+    b[i] = kept;
+  });
 }
 
 }  // namespace bitwright::kernels

@@ -32,7 +32,9 @@ void sgd_step(std::int64_t n, const SgdStep& step, const float* gradient, float*
 /// The same without momentum: value <- value - rate * g.
 void sgd_step(std::int64_t n, const SgdStep& step, const float* gradient, float* value);
 
-/// average <- decay * average + (1 - decay) * value
-void average_step(std::int64_t n, float decay, const float* value, float* average);
+/// average <- average + share * (value - average)
+void average_step(std::int64_t n, float share, const float* value, float* average);
+/// Each takes the other's contents.
+void exchange(std::int64_t n, float* a, float* b);
 
 }  // namespace bitwright::kernels

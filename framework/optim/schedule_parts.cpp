@@ -41,10 +41,10 @@ class WarmUp {
     if (!schedule.has("warm_up")) return {};
     const Settings& s = schedule.section("warm_up");
     if (s.has("length")) return WarmUp(s);
-    for (const char* option : {"kind", "start_factor"})
-      if (s.where(option).file != "default")
-        throw config_error(s.where(option), "the warm-up has no length", "warm_up: {length: ...}",
-                           "add it, or remove this key");
+    const bool kind = s.text("kind") != "linear";
+    if (kind || s.real("start_factor") != 0)
+      throw config_error(s.where(kind ? "kind" : "start_factor"), "the warm-up has no length",
+                         "warm_up: {length: ...}", "add it, or remove this key");
     return {};
   }
 

@@ -8,7 +8,8 @@
 
 namespace bitwright {
 
-/// What the Trainer is busy with. A step is batch, methods, tape, methods, optimizer, methods.
+/// What the Trainer is busy with. A step is batch, methods, tape, methods, optimizer, methods;
+/// batch and tape again for each batch that it accumulates.
 enum class Phase { batch, methods, tape, optimizer, evaluation };
 
 /// Told by the thread that trains, as things happen. Reads, changes nothing; may throw to end the

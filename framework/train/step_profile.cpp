@@ -28,7 +28,11 @@ double Durations::median() const {
 
 double StepProfile::floor() const {
   double sum = phase(Phase::optimizer).median();
-  for (const OpTimes& op : ops_) sum += op.forward.median() + op.backward.median();
+  const std::int64_t steps = std::max<std::int64_t>(1, steps_.count());
+  for (const OpTimes& op : ops_) {
+    const auto batches = static_cast<double>(op.forward.count() / steps);  // of one update
+    sum += batches * (op.forward.median() + op.backward.median());
+  }
   return sum;
 }
 

@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <chrono>
+#include <cmath>
 
 namespace bitwright {
 
@@ -17,13 +18,15 @@ Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
       loader_(loader),
       validation_(validation),
       options_(options),
-      training_step_(network, methods, optimizer, loader.shape(), options.precision) {
+      training_step_(network, methods, optimizer, loader.shape(), options.precision,
+                     options.update) {
   best_.save([this](StateVisitor& v) { visit_network(v); });  // fixes names and shapes
 }
 
 bool Trainer::run(TrainingObserver& observer) {
-  const std::int64_t epoch_length = loader_.batches_per_epoch();
-  loader_.seek(step_);
+  const std::int64_t epoch_length = steps_per_epoch();
+  loader_.seek(step_ * options_.accumulate);
+  freeze();  // what a resumed run had frozen
   while (step_ < options_.steps) {
     const StepInfo now = info();
     const StepRecord done = update(now);
@@ -40,34 +43,53 @@ bool Trainer::run(TrainingObserver& observer) {
     }
     methods_.after_step(now);
     if (epoch_ends) methods_.after_epoch(now);
-    for (const std::string& name : methods_.frozen()) optimizer_.freeze(name);
+    freeze();
     if (observer.on_step_complete(step_)) return false;
   }
   return true;
 }
 
+void Trainer::freeze() {
+  for (const std::string& name : methods_.frozen()) training_step_.freeze(name);
+}
+
+std::int64_t Trainer::steps_per_epoch() const {
+  return loader_.batches_per_epoch() / options_.accumulate;
+}
+
 StepInfo Trainer::info() const {
-  const Horizon stage{options_.steps, loader_.batches_per_epoch()};
+  const Horizon stage{options_.steps, steps_per_epoch()};
   return {step_, step_ / stage.steps_per_epoch,
           optimizer_.learning_rate() * schedule_.factor(step_, stage)};
 }
 
-// One batch: fetched, and the network updated from it.
+// The batches of one update: fetched, and the network updated from them.
 StepRecord Trainer::update(const StepInfo& now) {
   if (step_observer_) step_observer_->step_begins(now);
   const Clock::time_point begin = Clock::now();
-  in_phase(step_observer_, Phase::batch,
-           [&] { loader_.next(training_step_.images(), training_step_.labels()); });
-  const Seconds waiting = Clock::now() - begin;
+  Seconds waiting{};
+  const auto fetch = [&] {
+    const Clock::time_point asked = Clock::now();
+    in_phase(step_observer_, Phase::batch,
+             [&] { loader_.next(training_step_.images(), training_step_.labels()); });
+    waiting += Clock::now() - asked;
+  };
+  for (std::int64_t i = 1; i < options_.accumulate; ++i) {
+    fetch();
+    training_step_.accumulate(now);
+  }
+  fetch();
   const double loss = training_step_.update(now);
   const Seconds all = Clock::now() - begin;
   if (step_observer_) step_observer_->step_ends();
 
-  const std::int64_t images = training_step_.batch_size();
+  const std::int64_t images = options_.accumulate * training_step_.batch_size();
   epoch_loss_ += loss * static_cast<double>(images);
   epoch_correct_ += training_step_.correct();
   epoch_images_ += images;
-  return {now.step + 1, loss, now.learning_rate, all.count(), waiting.count()};
+  return {now.step + 1,      loss,
+          now.learning_rate, training_step_.gradient_norm().value_or(NAN),
+          all.count(),       waiting.count()};
 }
 
 void Trainer::observe(StepObserver* observer) {
@@ -77,6 +99,7 @@ void Trainer::observe(StepObserver* observer) {
 }
 
 EvaluationRecord Trainer::evaluate() {
+  const AveragedScope averaged = evaluated_weights();
   EvaluationRecord record{step_, {}, {}};
   in_phase(step_observer_, Phase::evaluation,
            [&] { record.hard = validation_.run(Deployment::hard); });
@@ -90,13 +113,17 @@ EvaluationRecord Trainer::evaluate() {
 }
 
 EpochRecord Trainer::close_epoch(const Evaluation& hard) {
+  const AveragedScope averaged = evaluated_weights();
   const double images = static_cast<double>(epoch_images_);
   Evaluation soft = hard;
   if (!methods_.empty())
     in_phase(step_observer_, Phase::evaluation, [&] { soft = validation_.run(Deployment::soft); });
-  const EpochRecord record{
-      step_ / loader_.batches_per_epoch(),          step_, epoch_loss_ / images,
-      static_cast<double>(epoch_correct_) / images, soft,  hard};
+  const EpochRecord record{step_ / steps_per_epoch(),
+                           step_,
+                           epoch_loss_ / images,
+                           static_cast<double>(epoch_correct_) / images,
+                           soft,
+                           hard};
   epoch_loss_ = 0;
   epoch_correct_ = epoch_images_ = 0;
   return record;
@@ -125,6 +152,7 @@ void Trainer::visit(StateVisitor& visitor) {
     const StateScope scope(visitor, "optimizer");
     optimizer_.visit(visitor);
   }
+  training_step_.average().visit(visitor);
   {
     const StateScope scope(visitor, "progress");
     visitor.integer("step", step_);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ namespace bitwright {
 struct StepRecord {
   std::int64_t step = 0;  ///< updates of this stage done, this one included
   double train_loss = 0, learning_rate = 0;
+  double gradient_norm = std::numeric_limits<double>::quiet_NaN();  ///< where it is clipped
   double seconds = 0;  ///< the update took, by the wall clock
   double waiting = 0;  ///< seconds of it that went by until the batch was there
 };
@@ -49,9 +51,11 @@ class TrainingObserver {
 
 /// How a stage trains.
 struct TrainerOptions {
-  std::int64_t steps = 0;
+  std::int64_t steps = 0;             ///< updates
   std::int64_t evaluate_every = 100;  ///< steps, counted inside each epoch
   DType precision = DType::f32;       ///< of activations and their gradients
+  std::int64_t accumulate = 1;        ///< batches of the loader per step
+  UpdateOptions update = {};
 };
 
 class Trainer {
@@ -70,15 +74,22 @@ class Trainer {
   std::int64_t selected_step() const { return best_step_; }
   double selected_accuracy() const { return best_accuracy_; }
   void restore_selected();
+  /// While the result lives, the network is the one that evaluations look at: its weights are their
+  /// averages, where averages are kept.
+  [[nodiscard]] AveragedScope evaluated_weights() {
+    return AveragedScope(training_step_.average());
+  }
 
   /// Everything that the rest of the stage depends on.
   void visit(StateVisitor& visitor);
 
  private:
+  std::int64_t steps_per_epoch() const;
   StepInfo info() const;
   StepRecord update(const StepInfo& info);
   EvaluationRecord evaluate();
   EpochRecord close_epoch(const Evaluation& hard);
+  void freeze();
   void visit_network(StateVisitor& visitor);
 
   Network& network_;

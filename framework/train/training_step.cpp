@@ -12,7 +12,7 @@
 namespace bitwright {
 
 TrainingStep::TrainingStep(Network& network, MethodStack& methods, Optimizer& optimizer,
-                           const BatchShape& b, DType precision)
+                           const BatchShape& b, DType precision, const UpdateOptions& options)
     : methods_(methods),
       optimizer_(optimizer),
       images_(Tensor::empty({Shape{b.n, b.c, b.h, b.w}, DType::f32, Layout::channels_last})),
@@ -26,7 +26,10 @@ TrainingStep::TrainingStep(Network& network, MethodStack& methods, Optimizer& op
     loss_ = methods.total_loss(forward, cross_entropy(logits_, tape_.constant(labels_)));
   }
   tape_.plan(std::array{logits_}, loss_);
-  optimizer_.attach(methods_.optimized());
+  const std::vector<Optimized> optimized = methods_.optimized();
+  gradients_ = Gradients(optimized, options.clip);
+  average_ = WeightAverage(optimized, options.average);
+  optimizer_.attach(optimized);
 }
 
 void TrainingStep::observe(StepObserver* observer) {
@@ -34,8 +37,13 @@ void TrainingStep::observe(StepObserver* observer) {
   tape_.observe(observer);
 }
 
-double TrainingStep::update(const StepInfo& now) {
-  in_phase(observer_, Phase::methods, [&] { methods_.before_step(now); });
+// One batch. The first one of an update begins it.
+double TrainingStep::forward_and_backward(const StepInfo& now) {
+  if (gradients_.kept() == 0) {
+    earlier_losses_ = 0;
+    earlier_correct_ = 0;
+    in_phase(observer_, Phase::methods, [&] { methods_.before_step(now); });
+  }
   in_phase(observer_, Phase::tape, [&] {
     tape_.forward();
     tape_.backward(loss_);
@@ -43,14 +51,45 @@ double TrainingStep::update(const StepInfo& now) {
   const double loss = static_cast<double>(loss_.value().item());
   if (!std::isfinite(loss))
     throw Diverged(now.step + 1, fmt::format("the loss is {} at step {}", loss, now.step + 1));
-  bool accepted = true;
-  in_phase(observer_, Phase::methods, [&] { accepted = methods_.after_backward(now); });
-  if (accepted) in_phase(observer_, Phase::optimizer, [&] { optimizer_.step(now.learning_rate); });
-  in_phase(observer_, Phase::methods, [&] { methods_.after_update(now); });
   return loss;
 }
 
-std::int64_t TrainingStep::correct() const {
+void TrainingStep::accumulate(const StepInfo& now) {
+  earlier_losses_ += forward_and_backward(now);
+  earlier_correct_ += correct_in_batch();
+  in_phase(observer_, Phase::optimizer, [&] { gradients_.keep(); });
+}
+
+double TrainingStep::update(const StepInfo& now) {
+  const double last_loss = forward_and_backward(now);
+  const double batches = static_cast<double>(gradients_.kept() + 1);
+  if (batches > 1) in_phase(observer_, Phase::optimizer, [&] { gradients_.average(); });
+  bool accepted = true;
+  in_phase(observer_, Phase::methods, [&] { accepted = methods_.after_backward(now); });
+  if (accepted) in_phase(observer_, Phase::optimizer, [&] { step(now); });
+  in_phase(observer_, Phase::methods, [&] { methods_.after_update(now); });
+  if (accepted && average_.kept())
+    in_phase(observer_, Phase::optimizer, [&] { average_.update(); });
+  return (earlier_losses_ + last_loss) / batches;
+}
+
+void TrainingStep::step(const StepInfo& now) {
+  gradient_norm_ = gradients_.clip();
+  if (gradient_norm_ && !std::isfinite(*gradient_norm_))
+    throw Diverged(now.step + 1, fmt::format("the norm of the gradients is {} at step {}",
+                                             *gradient_norm_, now.step + 1));
+  optimizer_.step(now.learning_rate);
+}
+
+void TrainingStep::freeze(const std::string& name) {
+  gradients_.freeze(name);
+  average_.freeze(name);
+  optimizer_.freeze(name);
+}
+
+std::int64_t TrainingStep::correct() const { return earlier_correct_ + correct_in_batch(); }
+
+std::int64_t TrainingStep::correct_in_batch() const {
   const Tensor& logits = logits_.value();
   return kernels::count_correct(logits.shape()[0], logits.shape()[1], logits.f32(), labels_.i32());
 }

@@ -2,13 +2,16 @@
 // One training step, traced once and replayed.
 
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 
 #include <bitwright/data/loader.h>
 #include <bitwright/optim/optimizer.h>
 
+#include "train/gradients.h"
 #include "train/method_stack.h"
 #include "train/step_observer.h"
+#include "train/weight_average.h"
 
 namespace bitwright {
 
@@ -19,33 +22,59 @@ class Diverged : public std::runtime_error {
   std::int64_t step;  ///< of the stage, from 1
 };
 
+/// What an update does beside the optimizer's step.
+struct UpdateOptions {
+  ClipOptions clip = {};
+  AverageOptions average = {};
+};
+
 class TrainingStep {
  public:
   /// Traces and plans the step; nothing is computed. Activations are of type `precision`. The
   /// optimizer takes over what the methods want to have optimized.
   TrainingStep(Network& network, MethodStack& methods, Optimizer& optimizer,
-               const BatchShape& batch, DType precision = DType::f32);
+               const BatchShape& batch, DType precision = DType::f32,
+               const UpdateOptions& options = {});
 
   float* images() { return images_.f32(); }  ///< to be filled before update()
   std::int32_t* labels() { return labels_.i32(); }
   std::int64_t batch_size() const { return labels_.numel(); }
 
   /// One update from the batch that lies in images() and labels(): forward and backward on the
-  /// tape, the optimizer's step, the methods' part in both. Returns the total loss; throws Diverged
-  /// before anything is updated when that is not finite.
+  /// tape, the clip, the optimizer's step, the methods' part in both. Returns the total loss;
+  /// throws Diverged before anything is updated when that, or the norm to be clipped, is not
+  /// finite.
   double update(const StepInfo& now);
-  std::int64_t correct() const;  ///< images of the last batch that were classified right
+  /// A batch that comes before the one of update(now), which then works with the mean of all their
+  /// gradients and returns the mean of their losses.
+  void accumulate(const StepInfo& now);
+
+  std::int64_t correct() const;  ///< images of the last update that were classified right
+  /// L2 norm of the last update's gradients before they were clipped to a norm.
+  std::optional<double> gradient_norm() const { return gradient_norm_; }
+
+  void freeze(const std::string& name);  ///< stops updating an optimized tensor
+  WeightAverage& average() { return average_; }
 
   /// Who follows updates from now on; null: nobody.
   void observe(StepObserver* observer);
 
  private:
+  double forward_and_backward(const StepInfo& now);
+  void step(const StepInfo& now);
+  std::int64_t correct_in_batch() const;
+
   MethodStack& methods_;
   Optimizer& optimizer_;
   StepObserver* observer_ = nullptr;
   Tensor images_, labels_;
   Tape tape_{Execution::planned};
   Variable logits_, loss_;
+  Gradients gradients_;
+  WeightAverage average_;
+  double earlier_losses_ = 0;  // of this update's batches before the last
+  std::int64_t earlier_correct_ = 0;
+  std::optional<double> gradient_norm_;
 };
 
 }  // namespace bitwright

@@ -26,7 +26,9 @@ struct Batch {
 
 /// Training batches without end: step s is batch (s mod batches_per_epoch) of epoch
 /// e = s / batches_per_epoch, whose order is Rng(seed, "shuffle", e).permutation. The images left
-/// over at the end of an epoch (fewer than a batch) are dropped; the next epoch shuffles anew.
+/// over at the end of an epoch (fewer than a batch) are dropped; the next epoch shuffles anew. With
+/// groups of g batches, an epoch holds whole groups, so that a group is one batch of g times the
+/// size, cut into pieces.
 ///
 ///   BatchLoader loader(images, split.train, 100, seed, normalization);
 ///   loader.seek(resumed_step);
@@ -34,9 +36,10 @@ struct Batch {
 class BatchLoader {
  public:
   /// `images` must outlive the loader; `indices` selects from it. Throws a configuration error at
-  /// `where` unless 1 <= batch_size <= indices.size().
+  /// `where` unless 1 <= batch_size and batch_size * group <= indices.size().
   BatchLoader(const ImageSet& images, std::vector<std::uint32_t> indices, std::int64_t batch_size,
-              std::uint64_t seed, const Normalization& normalization, const Place& where = {});
+              std::uint64_t seed, const Normalization& normalization, const Place& where = {},
+              std::int64_t group = 1);
   ~BatchLoader();
 
   /// Writes the batch of the current step, shape().size() floats and shape().n labels, and goes
