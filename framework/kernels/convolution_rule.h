@@ -8,6 +8,9 @@
 
 namespace bitwright::kernels {
 
+/// Recorded with every run; goes up when a choice changes.
+inline constexpr int kConvolutionRule = 1;
+
 enum class ConvAlgorithm { direct, winograd, patches };
 enum class ConvPass { forward, backward_data, backward_weights };
 

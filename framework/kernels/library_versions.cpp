@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/convolution_rule.h"
 #include "kernels/dnnl_api.h"
 
 namespace bitwright::kernels {
@@ -36,7 +37,10 @@ std::string instruction_set() {
 }
 
 std::string algorithms() {
-  return "conv2d: oneDNN direct, nhwc, all passes; linear: oneDNN matmul; rest: own kernels";
+  return fmt::format(
+      "conv2d: rule {} (Winograd F(4x4, 3x3), patches or oneDNN direct, nhwc); linear: oneDNN "
+      "matmul; rest: own kernels",
+      kConvolutionRule);
 }
 
 }  // namespace bitwright::kernels
