@@ -181,6 +181,45 @@ TEST_CASE("describe tells types, ranges, defaults and symbols") {
   CHECK(method.out.find("jacobian") != std::string::npos);
   CHECK(method.out.find("eye_double") != std::string::npos);
   CHECK(method.out.find("source: ") != std::string::npos);
+  const auto holds = [&](const std::string& words, const std::vector<std::string>& all) {
+    CAPTURE(words);
+    const Outcome o = bitwright_program(dir, words);
+    CHECK(o.status == 0);
+    for (const std::string& text : all) {
+      CAPTURE(text);
+      CHECK(o.out.find(text) != std::string::npos);
+    }
+  };
+  holds("describe cosine", {"end_factor", "options of all schedules:", "warm_up", "start_factor",
+                            "steps (400), epochs (30 epochs) or a share (25 %), > 0"});
+  holds("describe adamw", {"weight_decay_exclude", "norm_scale", "default 0.01"});
+  holds("describe glyphs", {"options of all datasets:", "validation images"});
+  holds("describe experiment", {"stages", "accumulate", "ema", "clip", "epochs", "init", "flush"});
+}
+
+TEST_CASE("options of an update that contradict each other, the same for check and run") {
+  const RunDirectory dir;
+  write_experiment(dir, "a.yaml");
+  const std::string stage = " stages.float.";
+  for (const std::string command : {"check a.yaml", "run a.yaml"}) {
+    const auto refused = [&](const std::string& overrides, const std::string& contains,
+                             const std::string& place = "command line") {
+      check_refused(dir, command + overrides, place, contains);
+    };
+    refused(stage + "clip.norm=1" + stage + "clip.value=1", "'clip' is given in norm and in value");
+    refused(stage + "clip.norm=0", "out of range");
+    refused(stage + "epochs=2", "'float' is given in steps and in epochs");
+    refused(stage + "ema.decay=1", "never moves");
+    refused(stage + "ema.decay=1.5", "out of range");
+    refused(stage + "ema.warm_up=true", "no decay");
+    refused(stage + "accumulate=0", "an integer >= 1, in batches");
+    refused(" 'stages.float.optimizer.weight_decay_exclude=[bn9*]'", "matches no parameter");
+    refused(" 'stages.float.schedule={name: step, interval: 5 epoch s, factor: 1}'", "30 epochs");
+    refused(" 'stages.float.schedule={name: chain, parts: [constant, cosine]}'", "has no length");
+    refused(" 'stages=[{name: a, optimizer: sgd}]'", "'stages.0.optimizer.learning_rate'");
+    refused(" 'stages=[{name: a, optimizer: {name: sgd, learning_rate: 1}}]'",
+            "stage 'a' has no length; steps or epochs");
+  }
 }
 
 TEST_CASE("version and help") {

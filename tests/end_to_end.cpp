@@ -1,6 +1,7 @@
 // Whole runs of the program on a small experiment: what they leave behind, that they repeat bit for
 // bit, and how they fail.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -159,6 +160,36 @@ TEST_CASE("--check-numerics names the layer in which numbers first stop being fi
   const auto reader = RunReader::open(dir / "runs/small/seed-1/run.h5");
   CHECK(reader->status() == 3);
   CHECK(reader->events().back().kind == "diverged");
+}
+
+TEST_CASE("a stage in epochs, with accumulated batches, clipped and averaged") {
+  const RunDirectory dir;
+  const Outcome o = bitwright_run(
+      dir,
+      "--quiet 'stages=[{name: float, epochs: 1.5, accumulate: 3, clip: {norm: 0.5}, "
+      "ema: {decay: 0.9}, optimizer: {name: sgd, learning_rate: 0.1, momentum: 0.9}, "
+      "schedule: {name: multi_step, milestones: [1 epoch, 90 %], factor: 0.1, "
+      "warm_up: {length: 0.5 epochs}}}, "
+      "{name: plain, steps: 2, start: previous, optimizer: {name: sgd, learning_rate: 0.1}}]'");
+  INFO(o.err);
+  REQUIRE(o.status == 0);
+  const auto reader = RunReader::open(dir / "runs/small/seed-1/run.h5");
+  const TableData steps = reader->table("/metrics/step");
+  // 1200 images, batch 50: 24 batches, 8 updates an epoch; 12 updates, then 2 of the other stage.
+  REQUIRE(steps.rows() == 14);
+  REQUIRE(steps.values.size() == 14 * 5);
+  const std::vector<double> factors{0, 0.25, 0.5, 0.75, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01, 1, 1};
+  for (std::size_t i = 0; i < 14; ++i) {
+    CHECK(steps.values[i * 5 + 3] == doctest::Approx(0.1 * factors[i]).epsilon(1e-12));
+    CHECK(std::isnan(steps.values[i * 5 + 4]) == (i >= 12));
+    if (i < 12) CHECK(steps.values[i * 5 + 4] > 0);
+  }
+  CHECK(reader->table("/metrics/epoch").rows() == 1);
+  CHECK(testing::read_bytes(dir / "runs/small/seed-1/config.yaml")
+            .find("milestones: [1 epoch, 90 %]") != std::string::npos);
+  const Outcome too_many = bitwright_run(dir, "--quiet --overwrite stages.float.accumulate=25");
+  CHECK(too_many.status == 2);
+  CHECK(too_many.err.find("batch size 50, accumulated 25 times, with 1200") != std::string::npos);
 }
 
 TEST_CASE("failures: one line, the documented status, nothing lost") {

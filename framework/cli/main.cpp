@@ -85,7 +85,7 @@ void declare(CLI::App& app, Commands& c) {
       ->required();
   list->add_flag("--json", c.json, "an array of objects");
 
-  app.add_subcommand("describe", "Options of a component")
+  app.add_subcommand("describe", "Options of a component, or of an experiment")
       ->add_option("NAME", c.component, "a name that 'list' prints")
       ->required();
 

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <system_error>
 
 #include "cli/commands.h"
 #include "experiment/config.h"
@@ -10,7 +11,9 @@ namespace bitwright {
 Words split_words(const std::vector<std::string>& words) {
   Words split;
   for (const std::string& word : words) {
-    const bool file = word.find('=') == std::string::npos || std::filesystem::exists(word);
+    std::error_code longer_than_a_path;  // an override may be: then it is no file
+    const bool file =
+        word.find('=') == std::string::npos || std::filesystem::exists(word, longer_than_a_path);
     (file ? split.files : split.overrides).push_back(word);
   }
   if (split.files.empty())

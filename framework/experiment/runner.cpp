@@ -84,7 +84,7 @@ void dry_build(const Registries& registries, const Settings& config) {
                          stage_steps(settings, 1), 1,
                          starts_fresh(config, i),  network.get()};
     const MethodStack methods(make_methods(registries, settings), info);
-    registries.optimizers.make(settings.section("optimizer"));
+    registries.optimizers.make(settings.section("optimizer"))->attach(methods.untraced());
     make_schedule(registries, settings.section("schedule"));
   }
 }

@@ -33,6 +33,11 @@ std::string MethodStack::Slot::latent_name(std::size_t i) const {
   return transform ? parameter->name + ":" + std::to_string(i) : parameter->name;
 }
 
+Optimized MethodStack::Slot::optimized(std::size_t i, Tensor gradient) const {
+  return {latent_name(i), latents[i], std::move(gradient), parameter->name,
+          std::string(name_of(parameter->kind))};
+}
+
 const MethodStack::Slot& MethodStack::slot(const Parameter& parameter) const {
   const auto at = std::find_if(slots_.begin(), slots_.end(),
                                [&](const Slot& s) { return s.parameter == &parameter; });
@@ -74,8 +79,14 @@ std::vector<Optimized> MethodStack::optimized() const {
   std::vector<Optimized> all;
   for (const Slot& s : slots_)
     for (std::size_t i = 0; i < s.variables.size(); ++i)
-      all.push_back({s.latent_name(i), s.latents[i], s.variables[i].gradient(), s.parameter->name,
-                     std::string(name_of(s.parameter->kind))});
+      all.push_back(s.optimized(i, s.variables[i].gradient()));
+  return all;
+}
+
+std::vector<Optimized> MethodStack::untraced() const {
+  std::vector<Optimized> all;
+  for (const Slot& s : slots_)
+    for (std::size_t i = 0; i < s.latents.size(); ++i) all.push_back(s.optimized(i, {}));
   return all;
 }
 

@@ -32,6 +32,8 @@ class MethodStack final : public ForwardHooks {
   Variable total_loss(Forward& forward, const Variable& data_loss);
   /// What the optimizer updates, with the gradients of the step that was traced last.
   std::vector<Optimized> optimized() const;
+  /// The same before any step was traced: without gradients.
+  std::vector<Optimized> untraced() const;
 
   // Around a step.
   void before_step(const StepInfo& info);
@@ -62,6 +64,7 @@ class MethodStack final : public ForwardHooks {
     std::vector<Tensor> latents;
     std::vector<Variable> variables;  // of the step traced last
     std::string latent_name(std::size_t i) const;
+    Optimized optimized(std::size_t i, Tensor gradient) const;
   };
   Slot& slot(const Parameter& parameter);
   const Slot& slot(const Parameter& parameter) const;
