@@ -15,11 +15,14 @@ namespace bitwright::kernels {
 // row, a multiple of 16 elements; sums are folded back to the channels at the end, and per-channel
 // factors are repeated along it.
 struct WideRows {
+  static constexpr std::int64_t kShortest = 256;  ///< elements of a row of few channels
   std::int64_t rows, width, tail;  ///< wide rows, their elements, and elements left over at the end
   WideRows(std::int64_t all_rows, std::int64_t channels) {
     std::int64_t group = 1;
-    if (channels < 64)
+    if (channels < 64) {
       while (group * channels % 16 != 0) ++group;
+      group *= (kShortest + group * channels - 1) / (group * channels);
+    }
     rows = all_rows / group;
     width = group * channels;
     tail = all_rows * channels - rows * width;
@@ -41,7 +44,7 @@ class Repeated {
   operator const float*() const { return data_; }  // NOLINT: stands for the pointer
 
  private:
-  std::array<float, 16 * 64> small_;  // widest: 63 channels, 16 rows
+  std::array<float, 16 * 64> small_;  // widest: 63 channels, 16 times
   const float* data_;
 };
 
