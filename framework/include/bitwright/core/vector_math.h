@@ -3,6 +3,7 @@
 // library's are none of these unless the whole program is built with relaxed arithmetic.
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -34,6 +35,28 @@ inline float vector_exp(float x) {
   };
   const float result = e * power(half) * power(exponent - half);
   return x < -87.33f ? 0.0f : (x > 88.7228394f ? std::numeric_limits<float>::infinity() : result);
+}
+
+/// 1 / (1 + e^-x) within 2.5 units in the last place; below -87.33, where e^x would be denormal, 0.
+inline float vector_sigmoid(float x) {
+  // e^-|x| lies in (0, 1]: no overflow, and its error is damped by the sum.
+  const float e = vector_exp(-std::fabs(x));
+  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+/// The hyperbolic tangent within 2 units in the last place.
+inline float vector_tanh(float x) {
+  const float a = std::fabs(x);
+  const float far = 1.0f - 2.0f / (vector_exp(2.0f * a) + 1.0f);
+  // Near zero that cancels: a + a^3 p(a^2), p interpolated at the Chebyshev nodes of [0, 0.625^2].
+  const float z = a * a;
+  float p = -0.006095332093536854f;
+  p = p * z + 0.020996229723095894f;
+  p = p * z - 0.05385071039199829f;
+  p = p * z + 0.1333276778459549f;
+  p = p * z - 0.333333283662796f;
+  const float near = a + a * z * p;
+  return std::copysign(a < 0.625f ? near : far, x);
 }
 
 }  // namespace bitwright
