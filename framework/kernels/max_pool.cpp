@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
+#include <vector>
 
 #include <bitwright/core/bfloat16.h>
 #include <bitwright/core/parallel.h>
@@ -46,7 +48,8 @@ void find_maximum(const Visit& visit, std::int64_t first, std::int64_t lanes, st
     const T* const in = x + pixel + first;
     for (std::int64_t c = 0; c < readable; ++c) {
       const float v = float(in[c]);
-      const bool better = !(v <= best[c]) || place[c] < 0;  // also when v is NaN
+      // A NaN is better than a number, and nothing is better than a NaN.
+      const bool better = !(v <= best[c] || best[c] != best[c]) || place[c] < 0;
       best[c] = better ? v : best[c];
       place[c] = better ? k : place[c];
     }
@@ -76,24 +79,53 @@ void max_pool_forward(const PoolPlan& p, const T* x, T* y, Winner* winners) {
   });
 }
 
+// Where the gradients of image `image` are added up: in place, or in float when bfloat16 would
+// round each sum. The scratch keeps its capacity: no allocation per step.
+static float* sums_of(float* dx, std::int64_t image, std::int64_t size) {
+  return dx + image * size;
+}
+static float* sums_of(bfloat16*, std::int64_t, std::int64_t size) {
+  thread_local std::vector<float> scratch;
+  if (static_cast<std::int64_t>(scratch.size()) < size)
+    scratch.resize(static_cast<std::size_t>(size));
+  return scratch.data();
+}
+
+// out[c] (+)= what one window sends to its place k.
+template <class T, class Out>
+static void send(const Winner* winner, std::int32_t k, const T* dy, std::int64_t channels,
+                 bool overlapping, Out* out) {
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const float taken = winner[c] == k ? float(dy[c]) : 0.f;
+    out[c] = overlapping ? Out(float(out[c]) + taken) : Out(taken);
+  }
+}
+
 template <class T>
 void max_pool_backward(const PoolPlan& p, const Winner* winners, const T* dy, T* dx) {
   // One image is handled by one thread, so overlapping windows add their gradients in order.
   const bool overlapping = p.stride < p.size;
+  const std::int64_t size = p.h * p.w * p.c;
   parallel_for(p.n, 1, [=](std::int64_t begin, std::int64_t end) {
-    std::fill(dx + begin * p.h * p.w * p.c, dx + end * p.h * p.w * p.c, T(0.f));
-    for (std::int64_t line = begin * p.out_h(); line < end * p.out_h(); ++line)
-      for_each_window(p, line, [&](std::int64_t at, const auto& visit) {
-        const Winner* const winner = winners + at;
-        const T* const gradient = dy + at;
-        visit([&](std::int32_t k, std::int64_t pixel) {
-          T* const out = dx + pixel;
-          for (std::int64_t c = 0; c < p.c; ++c) {
-            const float taken = winner[c] == k ? float(gradient[c]) : 0.f;
-            out[c] = overlapping ? T(float(out[c]) + taken) : T(taken);
-          }
+    const auto send_all = [=](std::int64_t image, auto* to) {
+      std::fill_n(to, size, std::decay_t<decltype(*to)>(0.f));
+      for (std::int64_t line = image * p.out_h(); line < (image + 1) * p.out_h(); ++line)
+        for_each_window(p, line, [&](std::int64_t at, const auto& visit) {
+          visit([&](std::int32_t k, std::int64_t pixel) {
+            send(winners + at, k, dy + at, p.c, overlapping, to + (pixel - image * size));
+          });
         });
-      });
+    };
+    for (std::int64_t image = begin; image < end; ++image) {
+      if (!overlapping) {
+        send_all(image, dx + image * size);
+        continue;
+      }
+      float* const sums = sums_of(dx, image, size);
+      send_all(image, sums);
+      if constexpr (!std::is_same_v<T, float>)
+        for (std::int64_t i = 0; i < size; ++i) dx[image * size + i] = T(sums[i]);
+    }
   });
 }
 

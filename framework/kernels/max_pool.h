@@ -20,7 +20,7 @@ using Winner = std::uint16_t;
 inline constexpr Winner kNobody = 0xffff;
 inline constexpr std::int64_t kLargestWindow = 255;  ///< side: places fit in a Winner
 
-/// Of equal maxima the first one wins; a NaN wins over numbers.
+/// Of equal maxima the first one wins; a NaN wins over numbers, wherever it is in the window.
 template <class T>
 void max_pool_forward(const PoolPlan& plan, const T* x, T* y, Winner* winners);
 /// Each output's gradient goes to its winner.
