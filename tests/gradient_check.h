@@ -69,10 +69,24 @@ inline Variable optional(const std::vector<Variable>& in, std::size_t i) {
   return i < in.size() ? in[i] : Variable();
 }
 
+/// The same case with all floating inputs cast to bf16 and the result cast back. The gradient must
+/// be that of the f32 op, which has a case of its own, at the rounded inputs and rounded to bf16.
+/// For ops that compute in float and round at the end, and cases with one gradient wanted.
+Case in_bf16(const Case& c);
+
+/// Values of some order, all of them further apart than two steps of 1/64: no ties, no crossing.
+Tensor distinct_values(const Shape& shape, Layout layout = Layout::plain);
+
 std::vector<Case> layer_cases();
-std::vector<Case> normalization_cases();  ///< and pooling, reshaping
+std::vector<Case> normalization_cases();  ///< and reshaping
+std::vector<Case> pooling_cases();
 std::vector<Case> elementwise_cases();
+std::vector<Case> activation_cases();
+std::vector<Case> broadcast_cases();
 std::vector<Case> reduction_cases();  ///< and values used several times
+std::vector<Case> loss_cases();
+std::vector<Case> shape_cases();  ///< and dropout
+std::vector<Case> indexing_cases();
 
 /// Forward values and gradients of all cases are right.
 void check_gradients(const std::vector<Case>& cases);

@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include <bitwright/autograd/ops.h>
+
 #include "kernels/batch_norm.h"
 #include "kernels/channels.h"
 #include "kernels/elementwise.h"
@@ -115,6 +117,26 @@ TEST_CASE("pooling: values, first of equal maxima, gradients of overlapping wind
     }
 }
 
+TEST_CASE("max pooling: NaN wins wherever it is in the window") {
+  for (const std::int64_t channels : {3, 20, 32})
+    for (const std::int64_t size : {2, 3, 4})
+      for (std::int64_t where = 0; where < size * size; ++where) {
+        const kernels::PoolPlan p{1, channels, size, size, size, 1};
+        Tensor x = Tensor::full({size * size, channels}, 1), y = Tensor::zeros({channels});
+        std::vector<kernels::Winner> winners(static_cast<std::size_t>(channels));
+        Tensor dx = x.clone();
+        x.f32()[where * channels + 1] = NAN;
+        kernels::max_pool_forward(p, x.f32(), y.f32(), winners.data());
+        CHECK(y.f32()[0] == 1);
+        CHECK(std::isnan(y.f32()[1]));
+        CHECK(winners[0] == 0);
+        CHECK(winners[1] == where);
+        const Tensor dy = Tensor::full({channels}, 5);
+        kernels::max_pool_backward(p, winners.data(), dy.f32(), dx.f32());
+        CHECK(dx.f32()[where * channels + 1] == 5);
+      }
+}
+
 TEST_CASE("softmax and cross-entropy: extreme logits stay finite") {
   const Tensor logits = Tensor::from({1000, -1000, 0, -1e30f, 0, 1e30f, 3, 3, 3}, {3, 3});
   const std::int32_t labels[] = {0, 2, 1};
@@ -153,5 +175,62 @@ TEST_CASE("element-wise loops and sums over more than one thread's share") {
     CHECK(right);
     CHECK(kernels::sum(n, tx.f32()) ==
           doctest::Approx(std::accumulate(x.values.begin(), x.values.end(), 0.0)));
+  }
+}
+
+// Sums along `axes`, at which the result for element i of x is number target(i).
+template <class Target>
+static void check_large_sum(const TensorSpec& spec, const Axes& axes, Target target) {
+  CAPTURE(spec.shape.str());
+  const Array x = random(1, spec.shape, 0, 1);
+  Array first;
+  for (int team : {1, 2, 5}) {
+    const ThreadsScope scope(team);
+    Tape tape;
+    const Variable v = tape.parameter(to_tensor(x, spec.layout));
+    const Variable total = sum(v, axes);
+    const Array y = to_array(total.value());
+    if (team == 1) first = y;
+    CHECK(y.values == first.values);
+    Array expected(y.shape);
+    for (std::int64_t i = 0; i < x.size(); ++i) expected[target(i)] += x[i];
+    CHECK(distance(y, expected) < 1e-7);
+    tape.backward(sum(square(total)));
+    const Array dx = to_array(v.gradient());
+    CHECK(dx[0] == doctest::Approx(2 * y[0]));
+    CHECK(dx[dx.size() - 1] == doctest::Approx(2 * y[y.size() - 1]));
+  }
+}
+
+TEST_CASE("reductions over many chunks: exact to rounding, the same for every team") {
+  check_large_sum({Shape{70000}}, {0}, [](std::int64_t) { return 0; });
+  check_large_sum({Shape{3, 70001}}, {1}, [](std::int64_t i) { return i / 70001; });
+  check_large_sum({Shape{70001, 3}}, {0}, [](std::int64_t i) { return i % 3; });
+  const Shape shape{40, 7, 30, 5};
+  const TensorSpec image{shape, DType::f32, Layout::channels_last};
+  check_large_sum(image, {0, 2, 3}, [&](std::int64_t i) { return naive::channel_of(shape, i); });
+  check_large_sum(image, {1, 2, 3}, [](std::int64_t i) { return i / (7 * 30 * 5); });
+}
+
+TEST_CASE("sorting and quantiles of many lines and of a long one") {
+  for (int team : {1, 2}) {
+    const ThreadsScope scope(team);
+    Tape tape;
+    const Array x = random(1, {3, 5000});
+    const Variable v = tape.parameter(to_tensor(x));
+    const auto [values, order] = sort(v);
+    for (std::int64_t row = 0; row < 3; ++row) {
+      std::vector<double> expected(x.values.begin() + row * 5000,
+                                   x.values.begin() + (row + 1) * 5000);
+      std::sort(expected.begin(), expected.end());
+      for (std::int64_t k = 0; k < 5000; ++k) {
+        const std::int64_t at = row * 5000 + k;
+        CHECK(values.value().f32()[at] == expected[static_cast<std::size_t>(k)]);
+        if (k > 0 && values.value().f32()[at] == values.value().f32()[at - 1])
+          CHECK(order.value().i32()[at] > order.value().i32()[at - 1]);
+      }
+      CHECK(quantile(v, 0.5, 1).value().f32()[row] ==
+            doctest::Approx((expected[2499] + expected[2500]) / 2));
+    }
   }
 }

@@ -39,6 +39,7 @@ inline Array to_array(const Tensor& tensor) {
   plain.copy_from(tensor);
   for (std::int64_t i = 0; i < a.size(); ++i)
     a[i] = tensor.type() == DType::i32    ? plain.i32()[i]
+           : tensor.type() == DType::u8   ? plain.u8()[i]
            : tensor.type() == DType::bf16 ? static_cast<double>(plain.bf16()[i])
                                           : static_cast<double>(plain.f32()[i]);
   return a;

@@ -40,11 +40,14 @@ Rng::Rng(std::uint64_t seed, std::string_view purpose, std::uint64_t a, std::uin
   stream_ = mix(mix(key, a), b);
 }
 
+std::array<std::uint32_t, 4> Rng::block(std::uint64_t i) const {
+  return philox({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i >> 32),
+                 static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)},
+                key_);
+}
+
 std::uint64_t Rng::bits(std::uint64_t i) const {
-  const auto r =
-      philox({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i >> 32),
-              static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)},
-             key_);
+  const auto r = block(i);
   return (std::uint64_t{r[1]} << 32) | r[0];
 }
 
@@ -55,10 +58,7 @@ double Rng::uniform(std::uint64_t i, double low, double high) const {
 }
 
 double Rng::normal(std::uint64_t i) const {
-  const auto r =
-      philox({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i >> 32),
-              static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)},
-             key_);
+  const auto r = block(i);
   const std::uint64_t first = (std::uint64_t{r[1]} << 32) | r[0];
   const std::uint64_t second = (std::uint64_t{r[3]} << 32) | r[2];
   const double u = (static_cast<double>(first >> 11) + 1.0) * 0x1p-53;  // (0, 1]: log is finite

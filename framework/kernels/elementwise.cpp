@@ -10,4 +10,8 @@ double sum(std::int64_t n, const float* x) {
   });
 }
 
+double dot(std::int64_t n, const float* x, const float* y) {
+  return sum_of(n, x, y, [](float a, float b) { return static_cast<double>(a) * double{b}; });
+}
+
 }  // namespace bitwright::kernels

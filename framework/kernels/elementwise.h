@@ -44,7 +44,19 @@ void accumulate(std::int64_t n, const T* __restrict x, T* __restrict sum) {
   for_each_element(n, [=](std::int64_t i) { sum[i] = T(float(sum[i]) + float(x[i])); });
 }
 
+/// Sum of f(x[i], y[i]), in double, independent of the number of threads.
+template <class F>
+double sum_of(std::int64_t n, const float* x, const float* y, F f) {
+  return parallel_sum(n, kElementGrain, [=](std::int64_t begin, std::int64_t end) {
+    double total = 0;
+    for (std::int64_t i = begin; i < end; ++i) total += f(x[i], y[i]);
+    return total;
+  });
+}
+
 /// Sum of all elements, in double, independent of the number of threads.
 double sum(std::int64_t n, const float* x);
+/// Sum of x[i] * y[i], likewise.
+double dot(std::int64_t n, const float* x, const float* y);
 
 }  // namespace bitwright::kernels

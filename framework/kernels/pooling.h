@@ -3,10 +3,19 @@
 
 #include <cstdint>
 
+#include "kernels/max_pool.h"
+
 namespace bitwright::kernels {
 
-/// Mean over the pixels of each image and channel: x [n][pixels][c] -> y [n][c]. T is float or
-/// bfloat16; sums are float, in the order of the pixels.
+// T is float or bfloat16; sums are float, in a fixed order.
+
+/// The sum of each window divided by size * size: padding counts as zeros.
+template <class T>
+void avg_pool_forward(const PoolPlan& plan, const T* x, T* y);
+template <class T>
+void avg_pool_backward(const PoolPlan& plan, const T* dy, T* dx);
+
+/// Mean over the pixels of each image and channel: x [n][pixels][c] -> y [n][c].
 template <class T>
 void global_avg_forward(std::int64_t n, std::int64_t pixels, std::int64_t c, const T* x, T* y);
 template <class T>

@@ -1,8 +1,7 @@
 #include <vector>
 
 #include "autograd/ops/fused.h"
-#include "autograd/ops/helpers.h"
-#include "kernels/max_pool.h"
+#include "autograd/ops/pool_plan.h"
 
 namespace bitwright {
 namespace {
@@ -17,22 +16,10 @@ class MaxPool2d final : public Op {
   }
 
   std::vector<TensorSpec> outputs(std::span<const TensorSpec> in) override {
-    const Shape& x = in[0].shape;
-    require_shape(x.rank() == 4 && in[0].layout == Layout::channels_last, name(), x);
-    require(stride_ >= 1, "max_pool2d: stride");
-    require(padding_ >= 0 && 2 * padding_ <= size_, "max_pool2d: padding");
-    plan_ = {.n = x[0],
-             .c = x[1],
-             .h = x[2],
-             .w = x[3],
-             .size = size_,
-             .stride = stride_,
-             .padding = padding_,
-             .relu = relu_};
-    const std::int64_t least = size_ - 2 * padding_;
-    require_shape(size_ >= 1 && size_ <= kernels::kLargestWindow && x[2] >= least && x[3] >= least,
-                  name(), x);
-    const Shape y{x[0], x[1], plan_.out_h(), plan_.out_w()};
+    plan_ = pool_plan(in[0], size_, stride_, padding_, name());
+    plan_.relu = relu_;
+    require(size_ <= kernels::kLargestWindow, "max_pool2d: a window that is too large");
+    const Shape y{plan_.n, plan_.c, plan_.out_h(), plan_.out_w()};
     winners_ = std::vector<kernels::Winner>(static_cast<std::size_t>(y.numel()));
     return {{y, in[0].type, Layout::channels_last}};
   }

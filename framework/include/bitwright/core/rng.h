@@ -23,7 +23,9 @@ class Rng {
                std::uint64_t b = 0);
 
   std::uint64_t bits(std::uint64_t i) const;  ///< 64 uniform bits
-  double uniform(std::uint64_t i) const;      ///< [0, 1), 53 bits
+  /// 128 uniform bits; the first 64 are bits(i).
+  std::array<std::uint32_t, 4> block(std::uint64_t i) const;
+  double uniform(std::uint64_t i) const;  ///< [0, 1), 53 bits
   double uniform(std::uint64_t i, double low, double high) const;
   double normal(std::uint64_t i) const;                         ///< mean 0, sd 1 (Box-Muller)
   std::uint64_t below(std::uint64_t i, std::uint64_t n) const;  ///< [0, n), n > 0
