@@ -12,6 +12,7 @@
 
 using namespace bitwright;
 using kernels::ConvAlgorithm;
+using kernels::ConvEpilogue;
 using kernels::ConvShape;
 using naive::Array;
 using naive::distance;
@@ -45,16 +46,18 @@ Array random(std::uint64_t seed, const Shape& shape, double bound) {
 
 // Inputs as the kernels get them, results in double.
 struct Expected {
-  Array x, w, bias, dy, y, dx, dw, db;
+  Array x, w, scale, shift, residual, dy, y, dx, dw, db;
   explicit Expected(const ConvShape& s)
       : x(rounded(random(1, {s.n, s.c, s.h, s.w}, 2), s.type)),
         w(rounded(random(2, s.weight(), 0.5), s.type)),
-        bias(random(3, {s.out_channels}, 1)),
+        scale(random(5, {s.out_channels}, 2)),
+        shift(random(3, {s.out_channels}, 1)),
+        residual(rounded(random(6, {s.n, s.out_channels, s.out_h(), s.out_w()}, 9), s.type)),
         dy(rounded(random(4, {s.n, s.out_channels, s.out_h(), s.out_w()}, 2), s.type)),
         y(dy.shape),
         dx(x.shape),
         dw(w.shape),
-        db(bias.shape) {
+        db(shift.shape) {
     const std::int64_t in = s.c / s.groups, out = s.out_channels / s.groups;
     const Shape whole{s.out_channels, s.c, s.kernel_h, s.kernel_w};
     naive::for_each_tap(x.shape, whole, s.stride, s.padding, [&](const naive::Tap& t) {
@@ -66,8 +69,14 @@ struct Expected {
       dw[at_w] += dy[at_y] * x[at_x];
     });
     for (std::int64_t i = 0; i < dy.size(); ++i) db[naive::channel_of(dy.shape, i)] += dy[i];
-    if (!s.bias) return;
-    for (std::int64_t i = 0; i < y.size(); ++i) y[i] += bias[naive::channel_of(y.shape, i)];
+    for (std::int64_t i = 0; i < y.size(); ++i) y[i] = finished(s.epilogue, i);
+  }
+  double finished(const ConvEpilogue& epilogue, std::int64_t i) const {
+    const std::int64_t c = naive::channel_of(y.shape, i);
+    double v = y[i] * (epilogue.scale ? scale[c] : 1);
+    if (epilogue.shift) v += shift[c];
+    if (epilogue.residual) v += residual[i];
+    return epilogue.relu ? std::max(0.0, v) : v;
   }
   static Array rounded(Array a, DType type) { return to_array(to_tensor(a, Layout::plain, type)); }
 };
@@ -98,13 +107,17 @@ void check(ConvAlgorithm algorithm, const ConvShape& s, double tolerance) {
   CAPTURE(threads());
   const Expected e(s);
   const auto image = [&](const Array& a) { return to_tensor(a, Layout::channels_last, s.type); };
-  const Tensor x = image(e.x), w = to_tensor(e.w), bias = to_tensor(e.bias), dy = image(e.dy);
+  const Tensor x = image(e.x), w = to_tensor(e.w), scale = to_tensor(e.scale),
+               shift = to_tensor(e.shift), residual = image(e.residual), dy = image(e.dy);
+  const kernels::ConvEpilogueData more{s.epilogue.scale ? scale.f32() : nullptr,
+                                       s.epilogue.shift ? shift.f32() : nullptr,
+                                       s.epilogue.residual ? residual.data() : nullptr};
   Tensor y = image(e.y), dx = image(e.x), dw = Tensor::full(e.w.shape, NAN);
   y.fill(NAN);  // every element must be written
   dx.fill(NAN);
   const Passes p = passes(algorithm, s);
   for (int run = 0; run < 2; ++run) {
-    p.forward->run(x.data(), w.f32(), s.bias ? bias.f32() : nullptr, y.data());
+    p.forward->run(x.data(), w.f32(), more, y.data());
     p.data->run(dy.data(), w.f32(), dx.data());
     p.weights->run(x.data(), dy.data(), dw.f32());
   }
@@ -113,13 +126,20 @@ void check(ConvAlgorithm algorithm, const ConvShape& s, double tolerance) {
   CHECK(distance(to_array(dw), e.dw) < 5e-6);  // summed and given in f32
 }
 
+const ConvEpilogue kEpilogues[] = {{},
+                                   {.shift = true},
+                                   {.scale = true, .shift = true},
+                                   {.scale = true, .shift = true, .relu = true},
+                                   {.scale = true, .shift = true, .residual = true, .relu = true},
+                                   {.residual = true}};
+
 void check_all(ConvAlgorithm algorithm, bool (*fits)(const ConvShape&), double tolerance) {
   int checked = 0;
   for (int team : {1, 3})
     for (ConvShape s : kShapes)
       for (const DType type : {DType::f32, DType::bf16})
-        for (const bool bias : {false, true}) {
-          s.bias = bias;
+        for (const ConvEpilogue& epilogue : kEpilogues) {
+          s.epilogue = epilogue;
           s.type = type;
           if (!fits(s)) continue;
           const ThreadsScope scope(team);
@@ -146,14 +166,15 @@ TEST_CASE("convolution by patches") {
 
 TEST_CASE("the chosen algorithms, with the gradient of the bias") {
   for (ConvShape s : kShapes) {
-    s.bias = true;
+    s.epilogue.shift = true;
     CAPTURE(text(s));
     const Expected e(s);
     kernels::Convolution conv(s);
     const Tensor x = to_tensor(e.x, Layout::channels_last), w = to_tensor(e.w),
                  dy = to_tensor(e.dy, Layout::channels_last);
-    Tensor y = dy.clone(), dx = x.clone(), dw = w.clone(), db = to_tensor(e.bias);
-    conv.forward(x.f32(), w.f32(), to_tensor(e.bias).f32(), y.f32());
+    Tensor y = dy.clone(), dx = x.clone(), dw = w.clone(), db = to_tensor(e.shift);
+    const Tensor bias = to_tensor(e.shift);
+    conv.forward(x.f32(), w.f32(), {.shift = bias.f32()}, y.f32());
     conv.backward_data(dy.f32(), w.f32(), dx.f32());
     conv.backward_weights(x.f32(), dy.f32(), dw.f32());
     conv.backward_bias(dy.f32(), db.f32());
@@ -162,4 +183,29 @@ TEST_CASE("the chosen algorithms, with the gradient of the bias") {
     CHECK(distance(to_array(dw), e.dw) < 1e-5);
     CHECK(distance(to_array(db), e.db) < 2e-6);
   }
+}
+
+TEST_CASE("NaN passes a fused ReLU") {
+  for (const ConvAlgorithm algorithm :
+       {ConvAlgorithm::direct, ConvAlgorithm::winograd, ConvAlgorithm::patches})
+    for (const DType type : {DType::f32, DType::bf16}) {
+      const ConvShape s{.n = 1,
+                        .c = 16,
+                        .h = 8,
+                        .w = 8,
+                        .out_channels = 16,
+                        .kernel_h = 3,
+                        .kernel_w = 3,
+                        .stride = 1,
+                        .padding = 1,
+                        .epilogue = {.scale = true, .shift = true, .relu = true},
+                        .type = type};
+      Tensor x = Tensor::full({s.n, s.c, s.h, s.w}, NAN), w = Tensor::full(s.weight(), 1.f);
+      const Tensor factor = Tensor::full({s.out_channels}, 1.f);
+      const Tensor in = to_tensor(to_array(x), Layout::channels_last, type);
+      Tensor y = to_tensor(to_array(x), Layout::channels_last, type);
+      y.fill(0);
+      passes(algorithm, s).forward->run(in.data(), w.f32(), {factor.f32(), factor.f32()}, y.data());
+      for (const double v : to_array(y).values) CHECK(std::isnan(v));
+    }
 }

@@ -14,7 +14,8 @@ struct Use {
 
 class Fuser {
  public:
-  Fuser(Tape::Impl& tape, const std::vector<int>& kept) : tape_(tape), kept_(kept) {
+  Fuser(Tape::Impl& tape, const std::vector<int>& kept, bool backward)
+      : tape_(tape), kept_(kept), backward_(backward) {
     for (std::size_t i = 0; i < tape_.nodes.size(); ++i)
       for (std::size_t k = 0; k < tape_.nodes[i].input_ids.size(); ++k)
         uses_[tape_.nodes[i].input_ids[k]].push_back({i, k});
@@ -38,7 +39,8 @@ class Fuser {
       return;
     const auto [reader, position] = readers.front();
     TapeNode& second = tape_.nodes[reader];
-    auto fused = first.op->fuse(*second.op, position, tape_.specs(second.input_ids));
+    const std::vector<TensorSpec> second_inputs = tape_.specs(second.input_ids);
+    auto fused = first.op->fuse(*second.op, {position, second_inputs, backward_});
     if (fused == nullptr) return;
 
     std::vector<int> inputs = first.input_ids;
@@ -59,11 +61,14 @@ class Fuser {
 
   Tape::Impl& tape_;
   const std::vector<int>& kept_;
+  bool backward_;
   std::map<int, std::vector<Use>> uses_;
 };
 
 }  // namespace
 
-void fuse_ops(Tape::Impl& tape, const std::vector<int>& kept) { Fuser(tape, kept).run(); }
+void fuse_ops(Tape::Impl& tape, const std::vector<int>& kept, bool backward) {
+  Fuser(tape, kept, backward).run();
+}
 
 }  // namespace bitwright

@@ -69,7 +69,7 @@ void Tape::plan(std::span<const Variable> kept, Variable loss) {
   std::vector<int> ids;
   for (const Variable& v : kept) ids.push_back(v.index_);
   if (loss.defined()) ids.push_back(loss.index_);
-  fuse_ops(*impl_, ids);
+  fuse_ops(*impl_, ids, loss.defined());
   if (loss.defined()) impl_->plan_backward(loss.index_);
   place_values(*impl_, ids);
   if (loss.defined()) impl_->bind_backward();

@@ -75,7 +75,7 @@ struct Tape::Impl {
 
 /// Replaces pairs of ops by the one that the first of them offers (Op::fuse). Values in `kept` stay
 /// readable.
-void fuse_ops(Tape::Impl& tape, const std::vector<int>& kept);
+void fuse_ops(Tape::Impl& tape, const std::vector<int>& kept, bool backward);
 
 /// Gives every value and gradient a place in one block; what is never needed at the same time may
 /// share it. Leaves, their gradients, and `kept` have memory of their own.

@@ -41,9 +41,10 @@ static std::unique_ptr<ConvBackwardWeights> make_backward_weights(const ConvShap
   return direct_backward_weights(shape);
 }
 
-void Convolution::forward(const void* x, const float* weight, const float* bias, void* y) {
+void Convolution::forward(const void* x, const float* weight, const ConvEpilogueData& more,
+                          void* y) {
   if (!forward_) forward_ = make_forward(shape_);
-  forward_->run(x, weight, bias, y);
+  forward_->run(x, weight, more, y);
 }
 
 void Convolution::backward_data(const void* dy, const float* weight, void* dx) {

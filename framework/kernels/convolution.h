@@ -9,11 +9,23 @@
 
 namespace bitwright::kernels {
 
+/// Which parts of y = max(0, conv * scale + shift + residual) a forward pass computes before it
+/// stores y. Scale and shift (a bias) are per output channel; the residual has the form of y.
+struct ConvEpilogue {
+  bool scale = false, shift = false, residual = false, relu = false;
+  bool more_than_bias() const { return scale || residual || relu; }
+};
+/// The operands of those parts; null for those that are not there.
+struct ConvEpilogueData {
+  const float *scale = nullptr, *shift = nullptr;
+  const void* residual = nullptr;
+};
+
 struct ConvShape {
   std::int64_t n = 0, c = 0, h = 0, w = 0;  ///< input
   std::int64_t out_channels = 0, kernel_h = 0, kernel_w = 0;
   std::int64_t stride = 1, padding = 0, groups = 1;
-  bool bias = false;
+  ConvEpilogue epilogue = {};
   DType type = DType::f32;  ///< of the images
   std::int64_t out_h() const { return (h + 2 * padding - kernel_h) / stride + 1; }
   std::int64_t out_w() const { return (w + 2 * padding - kernel_w) / stride + 1; }
@@ -24,7 +36,7 @@ struct ConvShape {
 class ConvForward {
  public:
   virtual ~ConvForward() = default;
-  virtual void run(const void* x, const float* weight, const float* bias, void* y) = 0;
+  virtual void run(const void* x, const float* weight, const ConvEpilogueData& more, void* y) = 0;
 };
 class ConvBackwardData {
  public:
@@ -60,7 +72,7 @@ std::unique_ptr<ConvBackwardWeights> patches_backward_weights(const ConvShape& s
 class Convolution {
  public:
   explicit Convolution(const ConvShape& shape) : shape_(shape) {}
-  void forward(const void* x, const float* weight, const float* bias, void* y);
+  void forward(const void* x, const float* weight, const ConvEpilogueData& more, void* y);
   /// dx from dy; uses `weight`.
   void backward_data(const void* dy, const float* weight, void* dx);
   void backward_weights(const void* x, const void* dy, float* dw);

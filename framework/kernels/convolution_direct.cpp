@@ -1,8 +1,9 @@
 // Direct convolution by oneDNN. Weights are reordered to the form that a primitive prefers before
 // each call, from f32 to bf16 where images are bf16.
+#include <string>
 #include <unordered_map>
 
-#include "kernels/convolution.h"
+#include "kernels/convolution_epilogue.h"
 #include "kernels/cpu.h"
 #include "kernels/dnnl_api.h"
 #include "kernels/emulated_bf16.h"
@@ -15,9 +16,9 @@ using Tag = dnnl::memory::format_tag;
 
 // How oneDNN sees one layer.
 struct Layer {
-  api::Desc image, result, plain_weight, any_weight, any_gradient, bias;
+  api::Desc image, result, plain_weight, any_weight, any_gradient;
   api::Dims stride, padding;
-  dnnl::convolution_forward::primitive_desc forward;
+  dnnl::convolution_forward::primitive_desc forward;  // without epilogue
 
   explicit Layer(const ConvShape& s)
       : image({s.n, s.c, s.h, s.w}, api::type_of(s.type), Tag::nhwc),
@@ -34,9 +35,12 @@ struct Layer {
     plain_weight = {dims, f32, grouped ? Tag::goihw : Tag::oihw};
     any_weight = {dims, api::type_of(s.type), Tag::any};
     any_gradient = {dims, f32, Tag::any};
-    if (s.bias) bias = {{s.out_channels}, f32, Tag::x};
-    forward = api::conv_forward(api::engine(), dnnl::prop_kind::forward_training, image, any_weight,
-                                bias, result, stride, padding);
+    forward = with(dnnl::prop_kind::forward_training, {}, {});
+  }
+  dnnl::convolution_forward::primitive_desc with(dnnl::prop_kind kind, const api::Desc& bias,
+                                                 const dnnl::primitive_attr& attributes) const {
+    return api::conv_forward(api::engine(), kind, image, any_weight, bias, result, stride, padding,
+                             attributes);
   }
 };
 
@@ -59,23 +63,78 @@ class WeightForm {
   dnnl::memory memory_;
 };
 
+// The epilogue as oneDNN's bias and post-operations.
+class PostOps {
+ public:
+  PostOps(const ConvShape& s, const Layer& layer) {
+    const auto f32 = dnnl::memory::data_type::f32;
+    const api::Desc per_channel({1, s.out_channels, 1, 1}, f32, Tag::nchw);
+    dnnl::post_ops ops;
+    if (s.epilogue.shift && !s.epilogue.scale) {
+      bias_ = {{s.out_channels}, f32, Tag::x};
+      add(DNNL_ARG_BIAS, bias_, shift_);
+    }
+    if (s.epilogue.scale) {
+      append(ops, dnnl::algorithm::binary_mul, per_channel, scale_);
+      if (s.epilogue.shift) append(ops, dnnl::algorithm::binary_add, per_channel, shift_);
+    }
+    if (s.epilogue.residual) append(ops, dnnl::algorithm::binary_add, layer.result, residual_);
+    if (s.epilogue.relu) api::append_relu(ops);
+    attributes_.set_post_ops(ops);
+  }
+  const api::Desc& bias() const { return bias_; }
+  const dnnl::primitive_attr& attributes() const { return attributes_; }
+  const Arguments& arguments() const { return arguments_; }
+  void load(const ConvEpilogueData& more) {
+    if (shift_) api::bind(shift_, more.shift);
+    if (scale_) api::bind(scale_, more.scale);
+    if (residual_) api::bind(residual_, more.residual);
+  }
+
+ private:
+  void add(int argument, const api::Desc& desc, dnnl::memory& memory) {
+    memory = api::unbound(desc);
+    arguments_.emplace(argument, memory);
+  }
+  void append(dnnl::post_ops& ops, dnnl::algorithm algorithm, const api::Desc& desc,
+              dnnl::memory& memory) {
+    add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(ops.len()) | DNNL_ARG_SRC_1, desc, memory);
+    ops.append_binary(algorithm, desc);
+  }
+
+  api::Desc bias_;
+  dnnl::primitive_attr attributes_;
+  Arguments arguments_;
+  dnnl::memory scale_, shift_, residual_;
+};
+
 class DirectForward final : public ConvForward {
  public:
   explicit DirectForward(const ConvShape& shape)
       : layer_(shape),
-        primitive_(layer_.forward),
-        weight_(layer_.plain_weight, layer_.forward.weights_desc()),
+        post_ops_(shape, layer_),
+        desc_(layer_.with(shape.epilogue.more_than_bias() ? dnnl::prop_kind::forward_inference
+                                                          : dnnl::prop_kind::forward_training,
+                          post_ops_.bias(), post_ops_.attributes())),
+        primitive_(desc_),
+        weight_(layer_.plain_weight, desc_.weights_desc()),
         x_(api::unbound(layer_.image)),
-        y_(api::unbound(layer_.result)) {
-    arguments_ = {{DNNL_ARG_SRC, x_}, {DNNL_ARG_WEIGHTS, weight_.memory()}, {DNNL_ARG_DST, y_}};
-    if (!shape.bias) return;
-    bias_ = api::unbound(layer_.bias);
-    arguments_.emplace(DNNL_ARG_BIAS, bias_);
+        y_(api::unbound(layer_.result)),
+        arguments_(post_ops_.arguments()) {
+    arguments_.emplace(DNNL_ARG_SRC, x_);
+    arguments_.emplace(DNNL_ARG_WEIGHTS, weight_.memory());
+    arguments_.emplace(DNNL_ARG_DST, y_);
   }
-  void run(const void* x, const float* weight, const float* bias, void* y) override {
+  /// Where oneDNN has no fast kernel for post-operations it falls back to loops that are slow, or
+  /// to gemm, which in 2.6 gets them wrong (binary ones, beyond a multiple of 16 channels).
+  bool has_kernel() const {
+    const std::string name = desc_.impl_info_str();
+    return name.find("ref") == std::string::npos && name.find("gemm") == std::string::npos;
+  }
+  void run(const void* x, const float* weight, const ConvEpilogueData& more, void* y) override {
     api::bind(x_, x);
     api::bind(y_, y);
-    if (bias_) api::bind(bias_, bias);
+    post_ops_.load(more);
     weight_.load(weight);
     primitive_.execute(api::stream(), arguments_);
     api::stream().wait();
@@ -83,10 +142,33 @@ class DirectForward final : public ConvForward {
 
  private:
   Layer layer_;
+  PostOps post_ops_;
+  dnnl::convolution_forward::primitive_desc desc_;
   dnnl::convolution_forward primitive_;
   WeightForm weight_;
-  dnnl::memory x_, y_, bias_;
+  dnnl::memory x_, y_;
   Arguments arguments_;
+};
+
+ConvShape without_epilogue(ConvShape shape) {
+  shape.epilogue = {};
+  return shape;
+}
+
+class DirectThenEpilogue final : public ConvForward {
+ public:
+  explicit DirectThenEpilogue(const ConvShape& shape)
+      : shape_(shape), inner_(without_epilogue(shape)) {}
+  void run(const void* x, const float* weight, const ConvEpilogueData& more, void* y) override {
+    inner_.run(x, weight, {}, y);
+    for_float_type(shape_.type, [&]<class T>(T*) {
+      finish_outputs(shape_, more, static_cast<const T*>(y), static_cast<T*>(y));
+    });
+  }
+
+ private:
+  ConvShape shape_;
+  DirectForward inner_;
 };
 
 class DirectBackwardData final : public ConvBackwardData {
@@ -157,7 +239,9 @@ bool emulates(const ConvShape& shape) { return shape.type == DType::bf16 && !has
 
 std::unique_ptr<ConvForward> direct_forward(const ConvShape& shape) {
   if (emulates(shape)) return emulated_forward(shape);
-  return std::make_unique<DirectForward>(shape);
+  auto fused = std::make_unique<DirectForward>(shape);
+  if (!shape.epilogue.more_than_bias() || fused->has_kernel()) return fused;
+  return std::make_unique<DirectThenEpilogue>(shape);
 }
 std::unique_ptr<ConvBackwardData> direct_backward_data(const ConvShape& shape) {
   if (emulates(shape)) return emulated_backward_data(shape);

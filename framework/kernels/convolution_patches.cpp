@@ -6,6 +6,7 @@
 #include <bitwright/core/parallel.h>
 
 #include "kernels/convolution.h"
+#include "kernels/convolution_epilogue.h"
 #include "kernels/dnnl_api.h"
 #include "kernels/matmul.h"
 #include "kernels/workspace.h"
@@ -110,14 +111,18 @@ class PatchesForward final : public ConvForward {
         product_({.m = patches_.rows,
                   .n = s.out_channels,
                   .k = patches_.width,
-                  .bias = s.bias,
+                  .bias = s.epilogue.shift && !s.epilogue.more_than_bias(),
                   .type = s.type,
                   .result = s.type}) {
     workspace(patches_.bytes());
   }
-  void run(const void* x, const float* weight, const float* bias, void* y) override {
+  void run(const void* x, const float* weight, const ConvEpilogueData& more, void* y) override {
     reorder_.run(weight, weight_.data());
-    product_.run(patches_of(patches_, x), weight_.data(), bias, y);
+    product_.run(patches_of(patches_, x), weight_.data(), more.shift, y);
+    if (!patches_.s.epilogue.more_than_bias()) return;
+    for_float_type(patches_.s.type, [&]<class T>(T*) {
+      finish_outputs(patches_.s, more, static_cast<const T*>(y), static_cast<T*>(y));
+    });
   }
 
  private:

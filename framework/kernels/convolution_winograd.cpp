@@ -14,7 +14,7 @@
 
 #include <bitwright/core/parallel.h>
 
-#include "kernels/convolution.h"
+#include "kernels/convolution_epilogue.h"
 #include "kernels/dnnl_api.h"
 #include "kernels/matmul.h"
 #include "kernels/winograd_transforms.h"
@@ -88,6 +88,13 @@ void transform_lanes(const float* in, std::int64_t in_stride, float* out, std::i
   if (at < lanes) part(at, lanes - at);
 }
 
+// An epilogue ready for rows of pixels: its factors repeated along a row.
+struct RowEpilogue {
+  ConvEpilogue parts;
+  const float *scale, *shift;
+  const void* residual;
+};
+
 // What a member needs to transform the tile rows of images with elements of type T and at most
 // `channels` channels.
 template <class T>
@@ -133,8 +140,8 @@ class RowTransforms {
     }
   }
 
-  /// Frequencies of the block, to outputs.
-  void outputs(const float* in, const Block& block, T* image) const {
+  /// Frequencies of the block, to outputs; `epilogue` may be null.
+  void outputs(const float* in, const Block& block, const RowEpilogue* epilogue, T* image) const {
     const std::int64_t tiles = block.capacity * channels_;
     for (std::int64_t r = 0; r < block.count; ++r) {
       for (int k = 0; k < kPatch; ++k)
@@ -146,11 +153,34 @@ class RowTransforms {
       T* to[kTile];
       for (int k = 0; k < kPatch; ++k) from[k] = rows_ + k * strip_;
       for (int i = 0; i < kTile; ++i) to[i] = row(image, block.first + r, i, nowhere_);
-      output_transform(from, to, tiling_.width * channels_);
+      if (epilogue == nullptr)
+        output_transform(from, to, tiling_.width * channels_);
+      else
+        finished_outputs(from, to, *epilogue, image);
     }
   }
 
  private:
+  void finished_outputs(const float* const* from, T* const* to, const RowEpilogue& epilogue,
+                        const T* image) const {
+    const T* residual[kTile];
+    for (int i = 0; i < kTile; ++i)
+      residual[i] = epilogue.residual == nullptr || to[i] == nowhere_
+                        ? outside_
+                        : static_cast<const T*>(epilogue.residual) + (to[i] - image);
+    const T *r0 = residual[0], *r1 = residual[1], *r2 = residual[2], *r3 = residual[3];
+    const float *scale = epilogue.scale, *shift = epilogue.shift;
+    const auto transform = [&](auto added, auto relu) {
+      output_transform(from, to, tiling_.width * channels_, [=](int k, std::int64_t i, float v) {
+        v = v * scale[i] + shift[i];
+        if constexpr (added) v += float((k == 0 ? r0 : k == 1 ? r1 : k == 2 ? r2 : r3)[i]);
+        if constexpr (relu) v = v <= 0 ? 0.f : v;  // NaN stays NaN
+        return v;
+      });
+    };
+    with_bools(epilogue.parts.residual, epilogue.parts.relu, transform);
+  }
+
   // Row `i` of a tile row's pixels; `other` above and below the image.
   template <class Element>
   Element* row(Element* image, std::int64_t tile_row, std::int64_t i, T* other) const {
@@ -292,7 +322,7 @@ class WinogradImages {
   }
 
   template <class T>
-  void run(const T* x, const float* weight, T* y) {
+  void run(const T* x, const float* weight, const RowEpilogue* epilogue, T* y) {
     float* const base = scratch_.take();
     reorder_.run(weight, base + nine_);
     transform_weights(base + nine_, from_ * to_, flipped_, base + weights_);
@@ -307,7 +337,7 @@ class WinogradImages {
         const Block block{b * rows_, std::min(rows_, tiling_.rows() - b * rows_), capacity_};
         from.inputs(x, block, in);
         products_[member].run(in, base + weights_, nullptr, out);
-        to.outputs(out, block, y);
+        to.outputs(out, block, epilogue, y);
       }
     });
   }
@@ -325,27 +355,27 @@ class WinogradImages {
 
 class WinogradForward final : public ConvForward {
  public:
-  explicit WinogradForward(const ConvShape& s) : shape_(s), images_(s, false) {}
-  void run(const void* x, const float* weight, const float* bias, void* y) override {
+  explicit WinogradForward(const ConvShape& s)
+      : shape_(s),
+        images_(s, false),
+        scale_(static_cast<std::size_t>(s.w * s.out_channels)),
+        shift_(scale_.size()) {}
+  void run(const void* x, const float* weight, const ConvEpilogueData& more, void* y) override {
+    const std::int64_t channels = shape_.out_channels, width = shape_.w * channels;
+    repeat_factor(more.scale, 1, channels, width, scale_.data());
+    repeat_factor(more.shift, 0, channels, width, shift_.data());
+    const RowEpilogue epilogue{shape_.epilogue, scale_.data(), shift_.data(), more.residual};
+    const bool needed = shape_.epilogue.shift || shape_.epilogue.more_than_bias();
     for_float_type(shape_.type, [&]<class T>(T*) {
-      images_.run(static_cast<const T*>(x), weight, static_cast<T*>(y));
-      if (bias != nullptr) add_bias(bias, static_cast<T*>(y));
+      images_.run(static_cast<const T*>(x), weight, needed ? &epilogue : nullptr,
+                  static_cast<T*>(y));
     });
   }
 
  private:
-  template <class T>
-  void add_bias(const float* bias, T* y) const {
-    const std::int64_t channels = shape_.out_channels;
-    parallel_for(shape_.n * shape_.h * shape_.w, 64, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        for (std::int64_t c = 0; c < channels; ++c)
-          y[i * channels + c] = T(float(y[i * channels + c]) + bias[c]);
-    });
-  }
-
   ConvShape shape_;
   WinogradImages images_;
+  std::vector<float> scale_, shift_;  // along a row of pixels
 };
 
 class WinogradBackwardData final : public ConvBackwardData {
@@ -353,7 +383,7 @@ class WinogradBackwardData final : public ConvBackwardData {
   explicit WinogradBackwardData(const ConvShape& s) : type_(s.type), images_(s, true) {}
   void run(const void* dy, const float* weight, void* dx) override {
     for_float_type(type_, [&]<class T>(T*) {
-      images_.run(static_cast<const T*>(dy), weight, static_cast<T*>(dx));
+      images_.run(static_cast<const T*>(dy), weight, nullptr, static_cast<T*>(dx));
     });
   }
 

@@ -2,6 +2,8 @@
 // The one place that knows that oneDNN 2.x builds primitive descriptors from operation descriptors
 // and 3.x takes the arguments directly.
 
+#include <limits>
+
 #include <dnnl.hpp>
 
 #include <bitwright/tensor/tensor.h>
@@ -16,6 +18,10 @@ inline memory::data_type type_of(DType type) {
   return type == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
 }
 
+/// oneDNN's ReLU turns NaN into 0; its leaky form does not, and this slope leaves of other negative
+/// numbers less than any sum can show (a smaller one counts as 0 where denormals are flushed).
+inline constexpr float kReluSlope = std::numeric_limits<float>::min();
+
 // Descriptions may be empty for the bias: none then.
 #if DNNL_VERSION_MAJOR >= 3
 
@@ -27,11 +33,15 @@ inline auto matmul(const dnnl::engine& e, const Desc& a, const Desc& b, const De
   return empty(bias) ? P(e, a, b, c, attributes) : P(e, a, b, bias, c, attributes);
 }
 inline auto conv_forward(const dnnl::engine& e, dnnl::prop_kind kind, const Desc& x, const Desc& w,
-                         const Desc& bias, const Desc& y, const Dims& stride, const Dims& pad) {
+                         const Desc& bias, const Desc& y, const Dims& stride, const Dims& pad,
+                         const dnnl::primitive_attr& attributes) {
   using P = dnnl::convolution_forward::primitive_desc;
   const auto direct = dnnl::algorithm::convolution_direct;
-  return empty(bias) ? P(e, kind, direct, x, w, y, stride, pad, pad)
-                     : P(e, kind, direct, x, w, bias, y, stride, pad, pad);
+  return empty(bias) ? P(e, kind, direct, x, w, y, stride, pad, pad, attributes)
+                     : P(e, kind, direct, x, w, bias, y, stride, pad, pad, attributes);
+}
+inline void append_relu(dnnl::post_ops& ops) {
+  ops.append_eltwise(dnnl::algorithm::eltwise_relu, kReluSlope, 0.f);
 }
 inline auto conv_backward_data(const dnnl::engine& e, const Desc& x, const Desc& w, const Desc& y,
                                const Dims& stride, const Dims& pad,
@@ -56,12 +66,16 @@ inline auto matmul(const dnnl::engine& e, const Desc& a, const Desc& b, const De
       empty(bias) ? dnnl::matmul::desc(a, b, c) : dnnl::matmul::desc(a, b, bias, c), attributes, e);
 }
 inline auto conv_forward(const dnnl::engine& e, dnnl::prop_kind kind, const Desc& x, const Desc& w,
-                         const Desc& bias, const Desc& y, const Dims& stride, const Dims& pad) {
+                         const Desc& bias, const Desc& y, const Dims& stride, const Dims& pad,
+                         const dnnl::primitive_attr& attributes) {
   using C = dnnl::convolution_forward;
   const auto direct = dnnl::algorithm::convolution_direct;
   return C::primitive_desc(empty(bias) ? C::desc(kind, direct, x, w, y, stride, pad, pad)
                                        : C::desc(kind, direct, x, w, bias, y, stride, pad, pad),
-                           e);
+                           attributes, e);
+}
+inline void append_relu(dnnl::post_ops& ops) {
+  ops.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, kReluSlope, 0.f);
 }
 inline auto conv_backward_data(const dnnl::engine& e, const Desc& x, const Desc& w, const Desc& y,
                                const Dims& stride, const Dims& pad,

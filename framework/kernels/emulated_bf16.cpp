@@ -1,5 +1,6 @@
 #include "kernels/emulated_bf16.h"
 
+#include "kernels/convolution_epilogue.h"
 #include "kernels/elementwise.h"
 
 namespace bitwright::kernels {
@@ -23,6 +24,7 @@ namespace {
 
 ConvShape in_f32(ConvShape shape) {
   shape.type = DType::f32;
+  shape.epilogue = {};
   return shape;
 }
 std::int64_t input_size(const ConvShape& s) { return s.n * s.c * s.h * s.w; }
@@ -33,16 +35,18 @@ std::int64_t output_size(const ConvShape& s) {
 class EmulatedForward final : public ConvForward {
  public:
   explicit EmulatedForward(const ConvShape& s)
-      : inner_(direct_forward(in_f32(s))),
+      : shape_(s),
+        inner_(direct_forward(in_f32(s))),
         x_(input_size(s)),
         weight_(s.weight().numel()),
         y_(output_size(s)) {}
-  void run(const void* x, const float* weight, const float* bias, void* y) override {
-    inner_->run(x_.from(x), weight_.rounded(weight), bias, y_.place());
-    y_.round_to(y);
+  void run(const void* x, const float* weight, const ConvEpilogueData& more, void* y) override {
+    inner_->run(x_.from(x), weight_.rounded(weight), {}, y_.place());
+    finish_outputs(shape_, more, y_.place(), static_cast<bfloat16*>(y));
   }
 
  private:
+  ConvShape shape_;
   std::unique_ptr<ConvForward> inner_;
   Widened x_, weight_, y_;
 };

@@ -1,7 +1,9 @@
 #pragma once
 // The one-dimensional transforms of Winograd's F(4, 3) on rows of `lanes` channels, with the points
 // 0, 1, -1, 2, -2 and infinity (Lavin and Gray 2016, section 4.3). A two-dimensional transform
-// applies one along columns, then along rows. Elements are float or, at the ends, bfloat16.
+// applies one along columns, then along rows. Elements are float or, at the ends, bfloat16. They
+// are inlined by force: a copy outside the loops of parallel_for would be compiled for the
+// baseline.
 
 #include <cstdint>
 
@@ -13,7 +15,8 @@ inline constexpr int kKernel = 3;
 
 /// u = B^T d: six pixels to six frequencies.
 template <class In, class Out>
-void input_transform(const In* const* d, Out* const* u, std::int64_t lanes) {
+[[gnu::always_inline]] inline void input_transform(const In* const* d, Out* const* u,
+                                                   std::int64_t lanes) {
   const In *d0 = d[0], *d1 = d[1], *d2 = d[2], *d3 = d[3], *d4 = d[4], *d5 = d[5];
   Out *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
 #pragma GCC ivdep
@@ -30,25 +33,33 @@ void input_transform(const In* const* d, Out* const* u, std::int64_t lanes) {
   }
 }
 
-/// y = A^T m: six frequencies to four outputs.
-template <class In, class Out>
-void output_transform(const In* const* m, Out* const* y, std::int64_t lanes) {
+/// y = A^T m: six frequencies to four outputs. finish(k, i, v) turns output k of lane i into what
+/// is stored.
+template <class In, class Out, class Finish>
+[[gnu::always_inline]] inline void output_transform(const In* const* m, Out* const* y,
+                                                    std::int64_t lanes, const Finish& finish) {
   const In *m0 = m[0], *m1 = m[1], *m2 = m[2], *m3 = m[3], *m4 = m[4], *m5 = m[5];
   Out *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
     const float sum1 = m1[i] + m2[i], difference1 = m1[i] - m2[i];
     const float sum2 = m3[i] + m4[i], difference2 = m3[i] - m4[i];
-    y0[i] = Out(m0[i] + sum1 + sum2);
-    y1[i] = Out(difference1 + 2 * difference2);
-    y2[i] = Out(sum1 + 4 * sum2);
-    y3[i] = Out(difference1 + 8 * difference2 + m5[i]);
+    y0[i] = Out(finish(0, i, m0[i] + sum1 + sum2));
+    y1[i] = Out(finish(1, i, difference1 + 2 * difference2));
+    y2[i] = Out(finish(2, i, sum1 + 4 * sum2));
+    y3[i] = Out(finish(3, i, difference1 + 8 * difference2 + m5[i]));
   }
+}
+template <class In, class Out>
+[[gnu::always_inline]] inline void output_transform(const In* const* m, Out* const* y,
+                                                    std::int64_t lanes) {
+  output_transform(m, y, lanes, [](int, std::int64_t, float v) { return v; });
 }
 
 /// m = A y: the transpose of output_transform, for gradients of the weights.
 template <class In, class Out>
-void output_gradient_transform(const In* const* y, Out* const* m, std::int64_t lanes) {
+[[gnu::always_inline]] inline void output_gradient_transform(const In* const* y, Out* const* m,
+                                                             std::int64_t lanes) {
   const In *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
   Out *m0 = m[0], *m1 = m[1], *m2 = m[2], *m3 = m[3], *m4 = m[4], *m5 = m[5];
 #pragma GCC ivdep
@@ -66,7 +77,8 @@ void output_gradient_transform(const In* const* y, Out* const* m, std::int64_t l
 
 /// u = G g: three weights to six frequencies.
 template <class In, class Out>
-void weight_transform(const In* const* g, Out* const* u, std::int64_t lanes) {
+[[gnu::always_inline]] inline void weight_transform(const In* const* g, Out* const* u,
+                                                    std::int64_t lanes) {
   const In *g0 = g[0], *g1 = g[1], *g2 = g[2];
   Out *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
 #pragma GCC ivdep
@@ -85,7 +97,8 @@ void weight_transform(const In* const* g, Out* const* u, std::int64_t lanes) {
 
 /// g = G^T u: the transpose of weight_transform.
 template <class In, class Out>
-void weight_gradient_transform(const In* const* u, Out* const* g, std::int64_t lanes) {
+[[gnu::always_inline]] inline void weight_gradient_transform(const In* const* u, Out* const* g,
+                                                             std::int64_t lanes) {
   const In *u0 = u[0], *u1 = u[1], *u2 = u[2], *u3 = u[3], *u4 = u[4], *u5 = u[5];
   Out *g0 = g[0], *g1 = g[1], *g2 = g[2];
 #pragma GCC ivdep

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/ops/fused.h"
 #include "autograd/ops/helpers.h"
 
 namespace bitwright {
@@ -58,20 +59,17 @@ class BatchNorm final : public Op {
   bool backward_reads_input(std::size_t k) const override { return k <= (affine_ ? 2 : 0); }
   bool backward_reads_output(std::size_t) const override { return relu_; }
 
-  std::unique_ptr<Op> fuse(const Op& next, std::size_t position,
-                           std::span<const TensorSpec> next_inputs) const override {
+  std::unique_ptr<Op> fuse(const Op& next, const Seam& seam) const override {
     if (relu_) return nullptr;
     auto fused = std::make_unique<BatchNorm>(state_, training_, affine_);
-    fused->residual_ = residual_;
-    if (next.name() == "relu") {
-      fused->relu_ = true;
-      return fused;
-    }
-    const bool equal_terms = next.name() == "add" && next_inputs.size() == 2 &&
-                             next_inputs[0] == next_inputs[1] && position < 2;
-    if (!equal_terms || residual_) return nullptr;
-    fused->residual_ = true;
-    return fused;
+    fused->residual_ = residual_ || adds_residual(next, seam);
+    fused->relu_ = next.name() == "relu";
+    return fused->relu_ || fused->residual_ != residual_ ? std::move(fused) : nullptr;
+  }
+  /// Alone, with running statistics.
+  std::optional<FixedNorm> fixed() const {
+    if (training_ || residual_ || relu_) return std::nullopt;
+    return FixedNorm{state_, affine_};
   }
 
  private:
@@ -128,6 +126,15 @@ class BatchNorm final : public Op {
 };
 
 }  // namespace
+
+std::optional<FixedNorm> fixed_norm(const Op& op) {
+  const auto* norm = dynamic_cast<const BatchNorm*>(&op);
+  return norm == nullptr ? std::nullopt : norm->fixed();
+}
+
+bool adds_residual(const Op& next, const Op::Seam& seam) {
+  return next.name() == "add" && seam.inputs.size() == 2 && seam.inputs[0] == seam.inputs[1];
+}
 
 Variable batch_norm(const Variable& x, const Variable& scale, const Variable& shift,
                     const BatchNormState& state, bool training) {

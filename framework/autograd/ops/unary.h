@@ -42,8 +42,7 @@ class Unary final : public Op {
   }
   bool backward_reads_input(std::size_t) const override { return F::reads == Reads::input; }
   bool backward_reads_output(std::size_t) const override { return F::reads == Reads::output; }
-  std::unique_ptr<Op> fuse(const Op& next, std::size_t,
-                           std::span<const TensorSpec>) const override {
+  std::unique_ptr<Op> fuse(const Op& next, const Seam&) const override {
     if constexpr (requires { F::fuse(next); }) return F::fuse(next);
     return nullptr;
   }

@@ -79,11 +79,16 @@ class Op {
   virtual bool backward_reads_input(std::size_t) const { return true; }
   virtual bool backward_reads_output(std::size_t) const { return true; }
 
-  /// One op that does this one's work and then that of `next`, which takes this op's only output as
-  /// input `position` and whose inputs have the specifications `next_inputs`; null where there is
-  /// none. It takes this op's inputs, then next's other ones, and gives next's outputs.
-  virtual std::unique_ptr<Op> fuse(const Op& /*next*/, std::size_t /*position*/,
-                                   std::span<const TensorSpec> /*next_inputs*/) const {
+  /// Where two ops meet that might become one.
+  struct Seam {
+    std::size_t position;                ///< which input of the second op the first one computes
+    std::span<const TensorSpec> inputs;  ///< all inputs of the second
+    bool backward;                       ///< the tape has a backward pass
+  };
+  /// One op that does this one's work and then that of `next`, which alone takes this op's only
+  /// output; null where there is none. It takes this op's inputs, then next's other ones, and gives
+  /// next's outputs.
+  virtual std::unique_ptr<Op> fuse(const Op& /*next*/, const Seam& /*seam*/) const {
     return nullptr;
   }
 };
