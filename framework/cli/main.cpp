@@ -157,7 +157,7 @@ Error command_line_error(const CLI::App& app, const CLI::ParseError& error,
 void choose_spinning(char** argv) {
   for (const char* variable : {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"})
     if (std::getenv(variable) != nullptr) return;
-  setenv("GOMP_SPINCOUNT", "20000", 1);
+  setenv("GOMP_SPINCOUNT", "2000", 1);
   std::error_code failed;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", failed);
   if (!failed) execv(program.c_str(), argv);  // when that fails, the default serves
