@@ -18,26 +18,46 @@ std::string_view name_of(ConvAlgorithm algorithm) {
   return "direct";
 }
 
+namespace {
+
+// bf16 without AMX. oneDNN's direct weight gradient there lets threads wait for each other without
+// yielding: with a busy process beside it, it takes tens of times its time alone. Small images and
+// strides it also computes slowly. One of the others is taken wherever it costs little.
+ConvAlgorithm bf16_weight_gradient(const ConvShape& s, bool winograd_pays) {
+  const std::int64_t pixels = s.out_h() * s.out_w();
+  if (patches_fit(s) && s.kernel_h * s.kernel_w > 1 && s.c >= 16 && (s.stride > 1 || pixels < 16))
+    return ConvAlgorithm::patches;
+  if (winograd_pays || (winograd_fits(s) && s.out_channels >= 64 && pixels >= 16))
+    return ConvAlgorithm::winograd;
+  return ConvAlgorithm::direct;
+}
+
+ConvAlgorithm with_amx(const ConvShape& s) {
+  // AMX leaves most of its tiles idle on small images.
+  const bool small = std::min(s.c, s.out_channels) >= 64 && s.out_h() * s.out_w() <= 16;
+  return patches_fit(s) && small ? ConvAlgorithm::patches : ConvAlgorithm::direct;
+}
+
+}  // namespace
+
 // Measured on AMD Zen 4 (AVX-512 with bf16, no AMX) and Intel Sapphire Rapids (AMX), batch 64 to
 // 128, one and two threads.
 ConvAlgorithm choose_algorithm(const ConvShape& s, ConvPass pass) {
   const std::int64_t narrow = std::min(s.c, s.out_channels);
   const std::int64_t pixels = s.out_h() * s.out_w();
-  const bool bf16_with_amx = s.type == DType::bf16 && has_amx();
-  // One and a half (16 channels) to three times faster than the direct algorithm. The transforms
-  // eat the gain of fewer channels, padded tiles that of images below 4x4. AMX is faster still.
-  if (winograd_fits(s) && narrow >= 16 && pixels >= 16 && !bf16_with_amx)
-    return ConvAlgorithm::winograd;
+  const bool bf16 = s.type == DType::bf16, weights = pass == ConvPass::backward_weights;
   // oneDNN 2.6 without AVX-512 writes past the end of this gradient.
-  if (patches_fit(s) && pass == ConvPass::backward_weights && s.kernel_h * s.kernel_w == 1 &&
-      s.stride > 1 && s.c < 8)
+  if (patches_fit(s) && weights && s.kernel_h * s.kernel_w == 1 && s.stride > 1 && s.c < 8)
     return ConvAlgorithm::patches;
-  // oneDNN leaves vectors idle on small images: in all passes with AMX, else where the stride makes
-  // the gradient of the weights irregular.
-  if (patches_fit(s) && narrow >= 64 && pixels <= 16) {
-    if (bf16_with_amx) return ConvAlgorithm::patches;
-    if (s.stride > 1 && pass == ConvPass::backward_weights) return ConvAlgorithm::patches;
-  }
+  if (bf16 && has_amx()) return with_amx(s);
+  // One and a half (16 channels) to three times faster than the direct algorithm in f32. The
+  // transforms eat the gain of fewer channels, padded tiles that of images below 4x4.
+  const bool winograd_pays = winograd_fits(s) && narrow >= 16 && pixels >= 16;
+  if (bf16 && weights && has_native_bf16()) return bf16_weight_gradient(s, winograd_pays);
+  if (winograd_pays) return ConvAlgorithm::winograd;
+  // oneDNN leaves vectors idle where the stride makes the gradient of the weights irregular.
+  if (patches_fit(s) && weights && narrow >= 64 && pixels <= 16 && s.stride > 1)
+    return ConvAlgorithm::patches;
   return ConvAlgorithm::direct;
 }
 

@@ -9,7 +9,7 @@
 namespace bitwright::kernels {
 
 /// Recorded with every run; goes up when a choice changes.
-inline constexpr int kConvolutionRule = 1;
+inline constexpr int kConvolutionRule = 2;
 
 enum class ConvAlgorithm { direct, winograd, patches };
 enum class ConvPass { forward, backward_data, backward_weights };
