@@ -39,7 +39,7 @@ TEST_CASE("wrong command lines") {
   const std::string place = "command line";
   check_refused(dir, "", place, "see bitwright --help");
   check_refused(dir, "runn a.yaml", place, "unknown command 'runn'; did you mean 'run'?");
-  check_refused(dir, "frobnicate", place, "one of run, check, list, describe, show");
+  check_refused(dir, "frobnicate", place, "one of run, check, tune, list, describe, show");
   check_refused(dir, "--verson", place, "unknown option '--verson'; did you mean '--version'?");
   check_refused(dir, "run", place, "FILE");
   check_refused(dir, "run seed=3", place, "no experiment file is named");

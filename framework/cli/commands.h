@@ -30,6 +30,7 @@ struct BenchArguments {
 
 int run(const Registries& registries, const RunArguments& arguments);
 int check(const Registries& registries, const std::vector<std::string>& words);
+int tune(const Registries& registries, const std::vector<std::string>& words);
 int list(const Registries& registries, const std::string& kind, bool json);
 int describe(const Registries& registries, const std::string& name);
 int bench_command(const Registries& registries, const BenchArguments& arguments);

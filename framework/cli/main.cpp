@@ -21,7 +21,7 @@ constexpr int kConfig = static_cast<int>(ExitStatus::config);
 struct Commands {
   RunArguments run;
   BenchArguments bench;
-  std::vector<std::string> check_words;
+  std::vector<std::string> check_words, tune_words;
   std::string kind, component, run_path;
   bool json = false;
 };
@@ -80,6 +80,10 @@ void declare(CLI::App& app, Commands& c) {
       ->add_option("FILE", c.check_words, "FILE.yaml ... and overrides key.sub=value ...")
       ->required();
 
+  app.add_subcommand("tune", "Time the algorithms of experiments' networks on this machine")
+      ->add_option("FILE", c.tune_words, "FILE.yaml ... and overrides key.sub=value ...")
+      ->required();
+
   CLI::App* const list = app.add_subcommand("list", "List components");
   list->add_option("KIND", c.kind, fmt::format("{}", fmt::join(Registries::kinds(), ", ")))
       ->required();
@@ -101,6 +105,7 @@ int dispatch(const CLI::App& app, const Commands& c) {
   register_builtin_components(registries);
   if (app.got_subcommand("run")) return run(registries, c.run);
   if (app.got_subcommand("check")) return check(registries, c.check_words);
+  if (app.got_subcommand("tune")) return tune(registries, c.tune_words);
   if (app.got_subcommand("bench")) return bench_command(registries, c.bench);
   if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
   if (app.got_subcommand("describe")) return describe(registries, c.component);

@@ -132,6 +132,15 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
                                                .update = update_options(settings)});
 }
 
+std::unique_ptr<Evaluator> test_evaluator(const Settings& config, const ExperimentData& data,
+                                          Network& network, MethodStack& methods) {
+  return std::make_unique<Evaluator>(
+      network, methods,
+      std::make_unique<EvaluationLoader>(data.test, config.section("evaluation").integer("batch"),
+                                         data.normalization),
+      resolve_precision(config));
+}
+
 std::vector<MetricDeclaration> declared_metrics(const Registries& registries,
                                                 const Settings& config) {
   std::vector<MetricDeclaration> all;

@@ -69,6 +69,10 @@ struct Stage {
   std::unique_ptr<Trainer> trainer;
 };
 
+/// Evaluates on the test images, at the experiment's precision.
+std::unique_ptr<Evaluator> test_evaluator(const Settings& config, const ExperimentData& data,
+                                          Network& network, MethodStack& methods);
+
 std::vector<std::unique_ptr<Method>> make_methods(const Registries& registries,
                                                   const Settings& stage);
 

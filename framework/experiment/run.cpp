@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "experiment/algorithms.h"
 #include "experiment/initial_weights.h"
 #include "experiment/provenance.h"
 
@@ -51,6 +52,7 @@ void Run::open_run_file(const Carried& carried) {
 
 void Run::resume(const Checkpoint& checkpoint) {
   const auto before = RunReader::open(directory_.run_file());
+  set_algorithms(config_, threads_, before->events());
   refuse_other_weights(before->header().provenance);
   checkpoint.load_scope("position", [this](StateVisitor& v) { v.integer("stage", stage_index_); });
   stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
@@ -58,7 +60,9 @@ void Run::resume(const Checkpoint& checkpoint) {
   checkpoint.load([this](StateVisitor& v) { visit(v); });
   const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
                             stage_->trainer->steps_done();
-  open_run_file(carried_until(*before, step));
+  const Carried carried = carried_until(*before, step);
+  for (const Event& event : carried.events) algorithms_on_record_.insert(event.message);
+  open_run_file(carried);
   writer_->event({step, "resumed", fmt::format("resumed at step {}", step)});
   progress_.say(fmt::format("resumed at step {} of {}", step, plan_.steps));
 }
@@ -109,6 +113,7 @@ void Run::run_stage() {
     stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
                                      data_, *network_);
   say_what_init_left();
+  record_algorithms();
   log_->begin_stage(static_cast<std::size_t>(stage_index_), stage_->methods->metrics());
   observe_stage();
   const auto began = Clock::now();
@@ -158,16 +163,22 @@ void Run::finish_stage() {
   if (!last) stage_.reset();
 }
 
+// What the stage's steps, and later its test, are computed by. A resumed run has it on record.
+void Run::record_algorithms() {
+  const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
+                            stage_->trainer->steps_done();
+  for (const Event& event : algorithm_events(step, algorithms_seen_))
+    if (algorithms_on_record_.insert(event.message).second) writer_->event(event);
+}
+
 void Run::test(const std::string& suffix) {
-  Evaluator evaluator(
-      *network_, *stage_->methods,
-      std::make_unique<EvaluationLoader>(data_.test, config_.section("evaluation").integer("batch"),
-                                         data_.normalization));
+  const auto evaluator = test_evaluator(config_, data_, *network_, *stage_->methods);
+  record_algorithms();
   if (stage_->quantizes) {
-    results_["test_accuracy_soft" + suffix] = evaluator.run(Deployment::soft).accuracy;
-    results_["test_accuracy_hard" + suffix] = evaluator.run(Deployment::hard).accuracy;
+    results_["test_accuracy_soft" + suffix] = evaluator->run(Deployment::soft).accuracy;
+    results_["test_accuracy_hard" + suffix] = evaluator->run(Deployment::hard).accuracy;
   } else {
-    results_["test_accuracy_float" + suffix] = evaluator.run(Deployment::hard).accuracy;
+    results_["test_accuracy_float" + suffix] = evaluator->run(Deployment::hard).accuracy;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include <bitwright/results/checkpoint.h>
@@ -37,6 +38,7 @@ class Run {
   void open_run_file(const Carried& carried);
   void refuse_other_weights(const std::map<std::string, std::string>& provenance) const;
   void say_what_init_left();
+  void record_algorithms();
   void run_stage();
   void observe_stage();
   void finish_stage();
@@ -63,6 +65,8 @@ class Run {
   std::unique_ptr<NumericsCheck> numerics_;
   std::int64_t stage_index_ = 0;
   std::map<std::string, double> results_;
+  std::size_t algorithms_seen_ = 0;             // of what this process chose
+  std::set<std::string> algorithms_on_record_;  // in the run file
   double training_seconds_ = 0;
   bool stopped_ = false;
 };

@@ -11,6 +11,7 @@
 #include <bitwright/results/run_file.h>
 #include <bitwright/results/run_lock.h>
 
+#include "experiment/algorithms.h"
 #include "experiment/assembly.h"
 #include "experiment/run.h"
 #include "experiment/run_directory.h"
@@ -90,7 +91,8 @@ void dry_build(const Registries& registries, const Settings& config) {
 }
 
 int run_experiment(const Registries& registries, const RunRequest& request) {
-  resolve_precision(request.config);  // refused here, before anything is written
+  // What the machine cannot do is refused before anything is written.
+  resolve_precision(request.config);
   const RunDirectory directory(fmt::format("{}/{}/seed-{}", request.out,
                                            request.config.text("experiment"),
                                            request.config.integer("seed")));
@@ -100,6 +102,7 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
   if (directory.exists() && request.existing == RunRequest::Existing::refuse && !show)
     refuse_existing(directory);
   if (resume || show) refuse_changes(directory, request.config_text);
+  if (!resume && !show) set_algorithms(request.config, resolve_threads(request.config), {});
   directory.create();
   const RunLock lock(directory.path());
   if (show || (resume && directory.finished())) {
@@ -120,6 +123,7 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
   if (checkpoint) {
     run.resume(*checkpoint);
   } else {
+    set_algorithms(request.config, threads, {});
     directory.clear();
     write_atomically(directory.config_file(), request.config_text);
   }

@@ -119,6 +119,9 @@ Options experiment_options() {
       .text("threads", "auto", "size of the team that computes: a number, or 'auto'")
       .choice("precision", {"f32", "bf16", "bf16_emulated"}, "f32",
               "of activations and their gradients; parameters and their gradients are f32")
+      .choice("algorithms", {"rule", "tuned"}, "rule",
+              "how convolutions are computed: by the fixed rule, or as `bitwright tune` found "
+              "fastest on this machine; recorded, and kept when resumed")
       .component("data", "datasets", "", "what is learned", data_options())
       .component("network", "networks", "", "what learns it")
       .section("init", init_options(), "what the first stage starts from")

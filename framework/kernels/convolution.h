@@ -32,6 +32,15 @@ struct ConvShape {
   Shape weight() const { return {out_channels, c / groups, kernel_h, kernel_w}; }
 };
 
+enum class ConvAlgorithm { direct, winograd, patches };
+
+/// One algorithm for each pass of a convolution.
+struct ConvChoice {
+  ConvAlgorithm forward = ConvAlgorithm::direct, backward_data = ConvAlgorithm::direct,
+                backward_weights = ConvAlgorithm::direct;
+  bool operator==(const ConvChoice&) const = default;
+};
+
 // One pass by one algorithm. Image pointers are to elements of ConvShape::type.
 class ConvForward {
  public:
@@ -68,10 +77,11 @@ std::unique_ptr<ConvForward> patches_forward(const ConvShape& shape);
 std::unique_ptr<ConvBackwardData> patches_backward_data(const ConvShape& shape);
 std::unique_ptr<ConvBackwardWeights> patches_backward_weights(const ConvShape& shape);
 
-/// The passes of one layer, each made when it is first asked for.
+/// The passes of one layer, by the algorithms of choose() (convolution_choice.h), each made when it
+/// is first asked for.
 class Convolution {
  public:
-  explicit Convolution(const ConvShape& shape) : shape_(shape) {}
+  explicit Convolution(const ConvShape& shape);
   void forward(const void* x, const float* weight, const ConvEpilogueData& more, void* y);
   /// dx from dy; uses `weight`.
   void backward_data(const void* dy, const float* weight, void* dx);
@@ -80,6 +90,7 @@ class Convolution {
 
  private:
   ConvShape shape_;
+  ConvChoice choice_;
   std::unique_ptr<ConvForward> forward_;
   std::unique_ptr<ConvBackwardData> backward_data_;
   std::unique_ptr<ConvBackwardWeights> backward_weights_;

@@ -11,7 +11,6 @@ namespace bitwright::kernels {
 /// Recorded with every run; goes up when a choice changes.
 inline constexpr int kConvolutionRule = 2;
 
-enum class ConvAlgorithm { direct, winograd, patches };
 enum class ConvPass { forward, backward_data, backward_weights };
 
 std::string_view name_of(ConvAlgorithm algorithm);  ///< "direct" ...
