@@ -39,6 +39,7 @@ stages:
     schedule: {name: step, interval: 40, factor: 0.5}
 evaluation: {every: 10, batch: 100}
 checkpoint: {every: 20, keep: 2}
+log: {progress: 0.001}
 )";
 
 struct Outcome {
@@ -97,6 +98,17 @@ TEST_CASE("a run leaves a readable run file, its configuration, and weights from
     CHECK(steps.values[i * 4 + 1] == (i < 30 ? 0 : 1));
   }
   CHECK(reader->table("/metrics/epoch").rows() == 3);  // 24 batches an epoch: 24, then 24 and 48
+  const TableData progress = reader->table("/progress");
+  CHECK(progress.rows() > 30);
+  for (std::size_t i = 0; i < progress.rows(); ++i) {
+    const double *row = progress.values.data() + i * 5, *before = i == 0 ? nullptr : row - 5;
+    CHECK(row[0] > (before == nullptr ? 0 : before[0]));  // step
+    CHECK(row[1] > (before == nullptr ? 0 : before[1]));  // seconds
+    CHECK(row[2] > 0);                                    // ms of a step
+    CHECK(row[3] >= 0);                                   // waiting
+    CHECK(row[3] <= 1);
+    CHECK(row[4] > 5);  // MB
+  }
   const auto clock = reader->wallclock();
   CHECK(clock.at("waiting") > 0);
   CHECK(clock.at("waiting") < clock.at("steps"));

@@ -46,6 +46,7 @@ void Run::open_run_file(const Carried& carried) {
       *writer_, progress_, plan_,
       RunLogOptions{.log_every = log.integer("every"),
                     .flush_every = log.real("flush"),
+                    .progress_every = log.real("progress"),
                     .checkpoint_every = config_.section("checkpoint").integer("every")},
       [this](std::int64_t run_step) { save(run_step); });
 }

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <limits>
 #include <span>
+
+#include <unistd.h>
 
 #include "experiment/signals.h"
 
@@ -40,6 +43,9 @@ void RunLog::on_step(const StepRecord& r) {
   }
   step_seconds_ += r.seconds;
   waiting_seconds_ += r.waiting;
+  interval_.steps += 1;
+  interval_.seconds += r.seconds;
+  interval_.waiting += r.waiting;
   shown_.loss = shown_.stage_step == 0 ? r.train_loss : 0.98 * shown_.loss + 0.02 * r.train_loss;
   shown_.stage_step = r.step;
   shown_.epoch = r.step / stage().steps_per_epoch;
@@ -72,6 +78,7 @@ bool RunLog::on_step_complete(std::int64_t steps_done) {
   progress_.update(shown_);
   const std::int64_t run_step = stage().steps_before + steps_done;
   const bool stop = stop_signal() != 0;
+  log_progress_when_due(run_step);
   if (stop || steps_done == stage().steps || run_step % options_.checkpoint_every == 0) {
     writer_.wallclock("steps", step_seconds_);
     writer_.wallclock("waiting", waiting_seconds_);
@@ -81,6 +88,25 @@ bool RunLog::on_step_complete(std::int64_t steps_done) {
     flush_when_due();
   }
   return stop;
+}
+
+// Of this process, NaN where the system does not tell.
+static double resident_mb() {
+  std::ifstream statm("/proc/self/statm");
+  double pages = 0, resident = 0;
+  if (!(statm >> pages >> resident)) return std::numeric_limits<double>::quiet_NaN();
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+void RunLog::log_progress_when_due(std::int64_t run_step) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::chrono::duration<double> since = now - progress_logged_, total = now - began_;
+  if (since.count() < options_.progress_every) return;
+  const std::array row{number(run_step), total.count(), 1e3 * interval_.seconds / interval_.steps,
+                       interval_.waiting / interval_.seconds, resident_mb()};
+  writer_.append(RunPlan::kProgress, row);
+  interval_ = {};
+  progress_logged_ = now;
 }
 
 void RunLog::flush_when_due() {

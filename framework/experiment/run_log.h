@@ -17,6 +17,7 @@ namespace bitwright {
 struct RunLogOptions {
   std::int64_t log_every = 1;           ///< steps between rows of /metrics/step
   double flush_every = 1;               ///< seconds
+  double progress_every = 10;           ///< seconds between rows of /progress
   std::int64_t checkpoint_every = 500;  ///< steps, counted over the whole run
 };
 
@@ -37,6 +38,7 @@ class RunLog final : public TrainingObserver {
  private:
   const StagePlan& stage() const { return plan_.stages[index_]; }
   void flush_when_due();
+  void log_progress_when_due(std::int64_t run_step);
 
   RunWriter& writer_;
   Progress& progress_;
@@ -47,7 +49,11 @@ class RunLog final : public TrainingObserver {
   std::vector<std::size_t> columns_;  // of the stage's metrics in the evaluation table
   ProgressState shown_;
   double step_seconds_ = 0, waiting_seconds_ = 0;  // of all stages, in this process
-  std::chrono::steady_clock::time_point flushed_ = std::chrono::steady_clock::now();
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point flushed_ = began_, progress_logged_ = began_;
+  struct {
+    double steps = 0, seconds = 0, waiting = 0;
+  } interval_;  // since the last row of /progress
 };
 
 }  // namespace bitwright

@@ -53,7 +53,15 @@ std::vector<Table> RunPlan::tables() const {
        {"val_accuracy_hard", "1", "validation top-1 of the deployed network", false, {}}}};
   for (const MetricDeclaration& m : method_metrics)
     evaluations.columns.push_back({m.name, m.unit, m.description, false, {}});
-  return {steps, epochs, evaluations};
+  Table progress{
+      "/progress",
+      "step",
+      {step,
+       {"seconds", "s", "since this process began; starts again when a run is resumed", false, {}},
+       {"step_ms", "ms", "mean of a training step since the row before", false, {}},
+       {"waiting", "1", "share of the steps since then that waited for data", false, {}},
+       {"resident_mb", "MB", "memory of the process (10^6 bytes)", false, {}}}};
+  return {steps, epochs, evaluations, progress};
 }
 
 std::vector<ResultSlot> RunPlan::results() {

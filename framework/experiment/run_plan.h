@@ -26,7 +26,7 @@ struct RunPlan {
   bool gradient_norm = false;                     ///< logged, because a stage clips by it
 
   // Indices into tables().
-  static constexpr std::size_t kStep = 0, kEpoch = 1, kEvaluation = 2;
+  static constexpr std::size_t kStep = 0, kEpoch = 1, kEvaluation = 2, kProgress = 3;
   std::vector<Table> tables() const;
   static std::vector<ResultSlot> results();
 };

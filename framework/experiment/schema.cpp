@@ -107,6 +107,9 @@ static Options log_options() {
       .min(1)
       .real("flush", 1, "time after which new rows become visible to readers")
       .unit("seconds")
+      .above(0)
+      .real("progress", 10, "time between rows of /progress: speed and memory")
+      .unit("seconds")
       .above(0);
 }
 

@@ -10,7 +10,7 @@
 namespace bitwright::results {
 
 inline constexpr const char* run_format = "bitwright run";
-inline constexpr const char* run_format_version = "1.0";
+inline constexpr const char* run_format_version = "1.1";
 inline constexpr int run_format_major = 1;
 
 /// Attribute of a group that marks it as a table and names its scale.
