@@ -35,6 +35,7 @@ int list(const Registries& registries, const std::string& kind, bool json);
 int describe(const Registries& registries, const std::string& name);
 int bench_command(const Registries& registries, const BenchArguments& arguments);
 int show(const std::string& run, bool json);
+int check_data(const Registries& registries, const std::string& folder, bool json);
 
 /// Splits words into files and overrides. Throws a configuration error without a file.
 struct Words {

@@ -22,7 +22,7 @@ struct Commands {
   RunArguments run;
   BenchArguments bench;
   std::vector<std::string> check_words, tune_words;
-  std::string kind, component, run_path;
+  std::string kind, component, run_path, data_folder;
   bool json = false;
 };
 
@@ -97,6 +97,12 @@ void declare(CLI::App& app, Commands& c) {
   show->add_option("RUN", c.run_path, "run directory or its run.h5")->required();
   show->add_flag("--json", c.json, "one JSON object");
 
+  CLI::App* const data = app.add_subcommand("data", "Data sets on disk")->require_subcommand(1);
+  CLI::App* const check_data =
+      data->add_subcommand("check", "Read every data set in a folder: what is there, is it whole");
+  check_data->add_option("DIR", c.data_folder, "folder as in data.root, or an archive")->required();
+  check_data->add_flag("--json", c.json, "an array of objects");
+
   declare_bench(app, c.bench);
 }
 
@@ -109,6 +115,7 @@ int dispatch(const CLI::App& app, const Commands& c) {
   if (app.got_subcommand("bench")) return bench_command(registries, c.bench);
   if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
   if (app.got_subcommand("describe")) return describe(registries, c.component);
+  if (app.got_subcommand("data")) return check_data(registries, c.data_folder, c.json);
   return show(c.run_path, c.json);
 }
 

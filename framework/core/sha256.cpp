@@ -2,41 +2,10 @@
 #include <cstdio>
 #include <memory>
 
-#include <fmt/format.h>
-#include <openssl/evp.h>
-
 #include <bitwright/core/error.h>
 #include <bitwright/core/sha256.h>
 
 namespace bitwright {
-
-struct Sha256::State {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  ~State() { EVP_MD_CTX_free(context); }
-};
-
-Sha256::Sha256() : state_(std::make_unique<State>()) {
-  require(state_->context && EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1,
-          "SHA-256 is not available in libcrypto");
-}
-
-Sha256::~Sha256() = default;
-
-void Sha256::update(const void* data, std::size_t bytes) {
-  require(EVP_DigestUpdate(state_->context, data, bytes) == 1, "SHA-256 update failed");
-}
-
-std::string Sha256::hex() const {
-  State copy;  // finishing ends a context, and more may be fed later
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  require(EVP_MD_CTX_copy_ex(copy.context, state_->context) == 1 &&
-              EVP_DigestFinal_ex(copy.context, digest.data(), &size) == 1,
-          "SHA-256 digest failed");
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
-  return text;
-}
 
 std::string sha256(const void* data, std::size_t bytes) {
   Sha256 hash;

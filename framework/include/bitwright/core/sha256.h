@@ -1,27 +1,16 @@
 #pragma once
-// SHA-256 (FIPS 180-4), for provenance: which bytes a run has read.
+// SHA-256 at one go.
 
 #include <cstddef>
-#include <memory>
 #include <string>
+
+#include <bitwright/core/digest.h>
 
 namespace bitwright {
 
-/// A hash that is fed piece by piece.
-class Sha256 {
- public:
-  Sha256();
-  ~Sha256();
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-
-  void update(const void* data, std::size_t bytes);
-  /// The digest of everything fed so far, 64 lower-case hexadecimal digits.
-  std::string hex() const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
+/// A SHA-256 that is fed piece by piece.
+struct Sha256 : Digest {
+  Sha256() : Digest(Kind::sha256) {}
 };
 
 /// Digest of one block of memory.
