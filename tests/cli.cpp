@@ -145,8 +145,8 @@ TEST_CASE("every experiment in the repository passes check") {
 
 TEST_CASE("list, as text and as JSON") {
   const RunDirectory dir;
-  for (const std::string kind :
-       {"methods", "networks", "datasets", "quantizers", "optimizers", "schedules"}) {
+  for (const std::string kind : {"methods", "networks", "datasets", "augmentations", "quantizers",
+                                 "optimizers", "schedules"}) {
     CAPTURE(kind);
     const Outcome text = bitwright_program(dir, "list " + kind);
     const Outcome json = bitwright_program(dir, "list " + kind + " --json");

@@ -1,9 +1,14 @@
 // Batch loaders: content, order, seeking, padding, prefetch.
+#include <algorithm>
 #include <atomic>
+#include <map>
 #include <stdexcept>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <oneapi/tbb/global_control.h>
 
 #include <bitwright/core/parallel.h>
 #include <bitwright/core/rng.h>
@@ -11,6 +16,7 @@
 #include <bitwright/data/normalization.h>
 
 #include "data/prefetch.h"
+#include "image_fixture.h"
 
 using namespace bitwright;
 
@@ -143,7 +149,8 @@ TEST_CASE("a batch size that cannot be is a configuration error") {
   const ImageSet set = numbered(5);
   for (const std::int64_t size : {0, -3, 6}) {
     try {
-      BatchLoader(set, range(0, 5), size, 1, unit_normalization(1), Place{"a.yaml", 1, 2});
+      BatchLoader(set, range(0, 5), size, 1, unit_normalization(1),
+                  LoaderOptions{.where = Place{"a.yaml", 1, 2}});
       FAIL("accepted ", size);
     } catch (const Error& error) {
       CHECK(error.status() == ExitStatus::config);
@@ -154,46 +161,181 @@ TEST_CASE("a batch size that cannot be is a configuration error") {
   CHECK_THROWS_AS(BatchLoader(set, {0}, 1, 1, unit_normalization(3)), std::logic_error);
 }
 
-TEST_CASE("prefetch: one ahead, no further; failures arrive with the batch that they belong to") {
-  std::atomic<int> calls{0};
-  std::atomic<bool> broken{true};
-  {
-    Batch buffer{{1, 1, 1, 1, 1}, {0.0f}, {0}};
+// All that a loader gives in two epochs and a half, bit for bit.
+static std::vector<std::uint8_t> bytes_of(BatchLoader& loader, std::int64_t from = 0) {
+  std::vector<std::uint8_t> bytes;
+  BatchTensors batch(loader.shape());
+  loader.seek(from);
+  while (loader.step() < loader.batches_per_epoch() * 5 / 2) {
+    loader.next(batch);
+    for (const Tensor& t : {batch.images, batch.labels, batch.targets}) {
+      if (!t.defined()) continue;
+      const auto* data = static_cast<const std::uint8_t*>(t.data());
+      bytes.insert(bytes.end(), data, data + t.bytes());
+    }
+  }
+  return bytes;
+}
+
+TEST_CASE("batches are the same for 1, 2 and 4 workers, and after going on in mid-epoch") {
+  const oneapi::tbb::global_control real_threads(
+      oneapi::tbb::global_control::max_allowed_parallelism, 5);
+  const ImageSet set = test::random_images(53, 3, 8, 9);
+  for (const DType type : {DType::f32, DType::bf16})
+    for (const bool mixed : {false, true}) {
+      const auto loader = [&](int workers) {
+        std::vector<std::string> names{"pad_and_crop", "horizontal_flip", "random_resized_crop",
+                                       "cutout"};
+        if (mixed) names.push_back("mixup");
+        return std::make_unique<BatchLoader>(
+            set, range(0, 53), 5, 7, Normalization{{0.5, 0.4, 0.3}, {0.2, 0.3, 0.4}},
+            LoaderOptions{.type = type,
+                          .augmentations = test::augmentations(names, set),
+                          .workers = workers});
+      };
+      const auto straight = bytes_of(*loader(1));
+      for (const int workers : {2, 4}) CHECK(bytes_of(*loader(workers)) == straight);
+      const std::int64_t step = 13;  // the fourth batch of the second epoch
+      const auto rest = bytes_of(*loader(4), step);
+      REQUIRE(rest.size() < straight.size());
+      CHECK(std::equal(rest.begin(), rest.end(),
+                       straight.end() - static_cast<std::ptrdiff_t>(rest.size())));
+    }
+}
+
+TEST_CASE("an image's chances depend on the seed, the epoch and its index, not on its batch") {
+  const ImageSet set = test::random_images(12, 3, 8, 8);
+  const auto by_label = [&](std::uint64_t seed, std::int64_t batch, std::int64_t epoch) {
+    BatchLoader loader(
+        set, range(0, 12), batch, seed, unit_normalization(3),
+        LoaderOptions{.augmentations = test::augmentations({"pad_and_crop", "color_jitter"}, set)});
+    loader.seek(epoch * loader.batches_per_epoch());
+    std::map<std::int32_t, std::vector<float>> images;
+    for (Batch b; loader.step() < (epoch + 1) * loader.batches_per_epoch();) {
+      loader.next(b);
+      for (std::int64_t n = 0; n < batch; ++n)
+        images[b.labels[static_cast<std::size_t>(n)]].assign(b.images.begin() + n * 192,
+                                                             b.images.begin() + (n + 1) * 192);
+    }
+    CHECK(images.size() == 12);
+    return images;
+  };
+  CHECK(by_label(1, 3, 4) == by_label(1, 4, 4));
+  CHECK(by_label(1, 3, 4) != by_label(1, 3, 5));
+  CHECK(by_label(1, 3, 4) != by_label(2, 3, 4));
+}
+
+TEST_CASE("bf16 images are the rounded f32 ones, for training and for evaluation") {
+  const ImageSet set = test::random_images(10, 1, 4, 4);
+  const Normalization normalization{{0.3}, {0.7}};
+  EvaluationLoader wide(set, 4, normalization),
+      narrow(set, 4, normalization, LoaderOptions{.type = DType::bf16});
+  BatchTensors a(wide.shape()), b(narrow.shape());
+  REQUIRE(b.images.type() == DType::bf16);
+  while (wide.next(a)) {
+    narrow.next(b);
+    for (std::int64_t i = 0; i < a.images.numel(); ++i)
+      REQUIRE(float{b.images.bf16()[i]} == float{bfloat16(a.images.f32()[i])});
+  }
+}
+
+TEST_CASE("mixup: soft targets are the shares, and images are mixed in the same shares") {
+  ImageSet set;  // image i is even, of value 20 i, and of class i
+  set.height = 2, set.width = 2, set.channels = 1, set.classes = 6;
+  for (int i = 0; i < 6; ++i) {
+    set.labels.push_back(i);
+    set.pixels.insert(set.pixels.end(), 4, static_cast<std::uint8_t>(20 * i));
+  }
+  BatchLoader loader(set, range(0, 6), 6, 1, unit_normalization(1),
+                     LoaderOptions{.augmentations = test::augmentations({"mixup"}, set)});
+  REQUIRE(loader.shape().soft_classes == 6);
+  BatchTensors batch(loader.shape());
+  double mixed = 0;
+  for (int step = 0; step < 50; ++step) {
+    loader.next(batch);
+    for (std::int64_t n = 0; n < 6; ++n) {
+      const float* const targets = batch.targets.f32() + n * 6;
+      float sum = 0, value = 0;
+      for (int c = 0; c < 6; ++c) sum += targets[c], value += targets[c] * 20 * c / 255;
+      CHECK(sum == doctest::Approx(1));
+      CHECK(batch.images.f32()[n * 4 + 3] == doctest::Approx(value).epsilon(1e-5));
+      const float largest = *std::max_element(targets, targets + 6);
+      CHECK(targets[batch.labels.i32()[n]] == largest);
+      mixed += largest < 0.999f;
+    }
+  }
+  CHECK(mixed > 200);  // of 300; one in six has itself as its partner
+  std::vector<float> images(24);
+  std::vector<std::int32_t> labels(6);
+  CHECK_THROWS_AS(loader.next(images.data(), labels.data()), std::logic_error);
+}
+
+TEST_CASE("prefetch: no further ahead than asked, and failures arrive with their batch") {
+  for (const int workers : {1, 3}) {
+    std::atomic<int> furthest{0};
+    std::atomic<bool> broken{true};
     Prefetcher prefetcher(
-        buffer,
-        [&](std::int64_t position, Batch& batch) {
-          ++calls;
+        BatchShape{1, 1, 1, 1, 1},
+        [&](std::int64_t position, BatchBuffer& into) {
+          for (int seen = furthest; seen < position && !furthest.compare_exchange_weak(
+                                                           seen, static_cast<int>(position));) {
+          }
           if (position == 2 && broken) throw std::runtime_error("position 2");
-          batch.labels[0] = static_cast<std::int32_t>(position);
+          into.batch.labels.i32()[0] = static_cast<std::int32_t>(position);
         },
-        4);
-    float image;
-    std::int32_t label;
-    prefetcher.next(&image, &label);
-    CHECK(label == 0);
-    prefetcher.next(&image, &label);
-    CHECK(label == 1);
-    CHECK_THROWS_WITH(prefetcher.next(&image, &label), "position 2");
+        workers, 6);
+    std::int32_t label = -1;
+    const auto next = [&] {
+      prefetcher.next([&](const BatchBuffer& b) { label = b.batch.labels.i32()[0]; });
+      return label;
+    };
+    CHECK(next() == 0);
+    CHECK(furthest <= workers + 1);
+    CHECK(next() == 1);
+    CHECK_THROWS_WITH(next(), "position 2");
     CHECK(prefetcher.position() == 2);
     broken = false;
-    prefetcher.next(&image, &label);
-    CHECK(label == 2);
-    prefetcher.next(&image, &label);
-    CHECK(label == 3);
-  }                   // waits for what may still run
-  CHECK(calls == 5);  // 0, 1, 2 (broken), 2, 3: nothing at or beyond the end
+    for (int position = 2; position < 6; ++position) CHECK(next() == position);
+    prefetcher.seek(4);
+    CHECK(next() == 4);
+    CHECK(furthest == 5);  // nothing at the end or beyond
+  }
 }
 
 TEST_CASE("prefetch: seeking discards a failure that nobody will read") {
-  Batch buffer{{1, 1, 1, 1, 1}, {0.0f}, {0}};
-  Prefetcher prefetcher(buffer, [](std::int64_t position, Batch& batch) {
+  Prefetcher prefetcher(BatchShape{1, 1, 1, 1, 1}, [](std::int64_t position, BatchBuffer& into) {
     if (position == 1) throw std::runtime_error("position 1");
-    batch.labels[0] = static_cast<std::int32_t>(position);
+    into.batch.labels.i32()[0] = static_cast<std::int32_t>(position);
   });
-  float image;
-  std::int32_t label;
-  prefetcher.next(&image, &label);
+  std::int32_t label = -1;
+  const auto take = [&](const BatchBuffer& b) { label = b.batch.labels.i32()[0]; };
+  prefetcher.next(take);
   prefetcher.seek(5);
-  prefetcher.next(&image, &label);
+  prefetcher.next(take);
   CHECK(label == 5);
+}
+
+TEST_CASE("prefetch: whoever needs a batch makes it where every thread of oneTBB is busy") {
+  std::atomic<bool> release{false};
+  std::atomic<int> blocked{0};
+  const int others = std::max(1, oneapi::tbb::this_task_arena::max_concurrency() - 1);
+  oneapi::tbb::task_arena busy(others, 0);
+  for (int i = 0; i < others; ++i)
+    busy.enqueue([&] {
+      ++blocked;
+      release.wait(false);
+      --blocked;
+    });
+  std::int32_t label = -1;
+  {
+    Prefetcher prefetcher(BatchShape{1, 1, 1, 1, 1}, [](std::int64_t position, BatchBuffer& into) {
+      into.batch.labels.i32()[0] = static_cast<std::int32_t>(position);
+    });
+    for (int i = 0; i < 20; ++i)
+      prefetcher.next([&](const BatchBuffer& b) { label = b.batch.labels.i32()[0]; });
+  }
+  CHECK(label == 19);
+  release = true;
+  release.notify_all();
+  while (blocked > 0) std::this_thread::yield();
 }

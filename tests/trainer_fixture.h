@@ -50,8 +50,8 @@ struct SmallStage {
     for (std::uint32_t i = 0; i < images.count(); ++i)
       (i < options.images ? train : held_out).push_back(i);
     const Normalization normalization = unit_normalization(1);
-    loader = std::make_unique<BatchLoader>(images, train, options.batch, 1, normalization, Place{},
-                                           options.trainer.accumulate);
+    loader = std::make_unique<BatchLoader>(images, train, options.batch, 1, normalization,
+                                           LoaderOptions{.group = options.trainer.accumulate});
     std::vector<std::unique_ptr<Method>> list;
     if (!options.method.empty())
       list.push_back(

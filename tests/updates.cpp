@@ -66,7 +66,7 @@ TEST_CASE("an epoch holds whole groups of batches") {
   for (std::uint32_t i = 0; i < 100; ++i) all.push_back(i);
   const Normalization normalization = unit_normalization(1);
   BatchLoader whole(images, all, 24, 1, normalization);
-  BatchLoader pieces(images, all, 8, 1, normalization, {}, 3);
+  BatchLoader pieces(images, all, 8, 1, normalization, {.group = 3});
   CHECK(pieces.batches_per_epoch() == 12);  // not 100 / 8
   Batch batch, piece;
   for (int step = 0; step < 9; ++step) {
@@ -77,7 +77,7 @@ TEST_CASE("an epoch holds whole groups of batches") {
     }
   }
   try {
-    BatchLoader(images, all, 34, 1, normalization, Place{"f.yaml", 2, 3}, 3);
+    BatchLoader(images, all, 34, 1, normalization, {.group = 3, .where = Place{"f.yaml", 2, 3}});
     FAIL("accepted");
   } catch (const Error& error) {
     CHECK(std::string(error.what()).starts_with("f.yaml:2:3: error: batch size 34, accumulated 3"));

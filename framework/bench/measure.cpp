@@ -37,20 +37,23 @@ struct Subject {
   std::function<void(StepObserver*)> observe;
 };
 
-void fill_batch(float* images, std::int32_t* labels, const BatchShape& shape, int classes) {
+void fill_batch(BatchTensors& batch, int classes) {
   const Rng pixels(1, "bench images"), answers(1, "bench labels");
-  for (std::int64_t i = 0; i < shape.size(); ++i)
-    images[i] = static_cast<float>(pixels.normal(static_cast<std::uint64_t>(i)));
-  for (std::int64_t i = 0; i < shape.n; ++i)
-    labels[i] = static_cast<std::int32_t>(
+  for_float_type(batch.images.type(), [&]<class T>(T*) {
+    for (std::int64_t i = 0; i < batch.images.numel(); ++i)
+      batch.images.as<T>()[i] = T(static_cast<float>(pixels.normal(static_cast<std::uint64_t>(i))));
+  });
+  for (std::int64_t i = 0; i < batch.labels.numel(); ++i)
+    batch.labels.i32()[i] = static_cast<std::int32_t>(
         answers.below(static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(classes)));
 }
 
 Subject make_subject(const Registries& registries, const Case& c) {
   const Settings settings = settings_of(registries, c);
   const InputSpec& input = c.net.input;
-  const BatchShape shape{c.net.batch, input.channels, input.height, input.width, c.net.batch};
   const DType precision = c.dtype == "bf16" ? DType::bf16 : DType::f32;
+  const BatchShape shape{c.net.batch, input.channels, input.height,
+                         input.width, c.net.batch,    precision};
   Subject s;
   s.network = registries.networks.make(settings.section("network"), input);
   initialize(*s.network, 1);
@@ -61,7 +64,7 @@ Subject make_subject(const Registries& registries, const Case& c) {
     s.training =
         std::make_unique<TrainingStep>(*s.network, *s.methods, *s.optimizer, shape, precision);
     TrainingStep& step = *s.training;
-    fill_batch(step.images(), step.labels(), shape, input.classes);
+    fill_batch(step.batch(), input.classes);
     const StepInfo info{0, 0, s.optimizer->learning_rate()};
     s.step = [&step, info] { step.update(info); };
     s.observe = [&step](StepObserver* observer) { step.observe(observer); };
@@ -69,7 +72,7 @@ Subject make_subject(const Registries& registries, const Case& c) {
     s.evaluation = std::make_unique<EvaluationStep>(*s.network, *s.methods, shape, precision);
     EvaluationStep& step = *s.evaluation;
     step.deploy(Deployment::hard);
-    fill_batch(step.images(), step.labels(), shape, input.classes);
+    fill_batch(step.batch(), input.classes);
     s.step = [&step, n = shape.n] { step.run(n); };
     s.observe = [&step](StepObserver* observer) { step.observe(observer); };
   }

@@ -22,6 +22,7 @@ const RegistryBase* Registries::find(std::string_view kind) const {
   if (kind == "methods") return &methods;
   if (kind == "networks") return &networks;
   if (kind == "datasets") return &datasets;
+  if (kind == "augmentations") return &augmentations;
   if (kind == "quantizers") return &quantizers;
   if (kind == "optimizers") return &optimizers;
   if (kind == "schedules") return &schedules;
@@ -29,7 +30,7 @@ const RegistryBase* Registries::find(std::string_view kind) const {
 }
 
 const std::vector<std::string>& Registries::kinds() {
-  static const std::vector<std::string> all{"methods",    "networks",   "datasets",
+  static const std::vector<std::string> all{"methods",    "networks",   "datasets", "augmentations",
                                             "quantizers", "optimizers", "schedules"};
   return all;
 }

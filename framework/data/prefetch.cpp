@@ -1,61 +1,126 @@
 #include "data/prefetch.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
 #include <utility>
+#include <vector>
+
+#include <oneapi/tbb/global_control.h>
 
 namespace bitwright {
 
-Prefetcher::Prefetcher(Batch buffer, Fill fill, std::int64_t end)
-    : buffer_(std::move(buffer)), fill_(std::move(fill)), end_(end) {}
+// oneTBB warns on standard error when it is asked for more than it may have.
+static int available(int workers) {
+  using Control = oneapi::tbb::global_control;
+  const auto most = Control::active_value(Control::max_allowed_parallelism);
+  return std::clamp(workers, 1, std::max(1, static_cast<int>(most) - 1));
+}
 
-Prefetcher::~Prefetcher() {
-  try {
-    wait();
-  } catch (...) {  // nobody asked for this batch
+struct Prefetcher::Ring {
+  enum class State { empty, waiting, filling, full };
+  struct Slot {
+    explicit Slot(const BatchShape& shape) : buffer(shape) {}
+    BatchBuffer buffer;
+    std::int64_t position = -1;
+    State state = State::empty;
+    std::exception_ptr failure;
+  };
+
+  Fill fill;
+  std::mutex mutex;
+  std::condition_variable filled;
+  std::vector<Slot> slots;
+
+  Slot& slot(std::int64_t position) {
+    return slots[static_cast<std::size_t>(position) % slots.size()];
   }
-}
 
-void Prefetcher::start() {
-  if (end_ >= 0 && position_ >= end_) return;
-  pending_ = true;
-  handed_over_.store(true, std::memory_order_release);
-  arena_.execute([this] { group_.run(Task{this}); });
-}
-
-void Prefetcher::work() {
-  handed_over_.load(std::memory_order_acquire);
-  try {
-    fill_(position_, buffer_);
-  } catch (...) {
-    failure_ = std::current_exception();
+  // The caller holds the lock, and gives it away while it works.
+  void fill_now(Slot& slot, std::unique_lock<std::mutex>& lock) {
+    slot.state = State::filling;
+    lock.unlock();
+    try {
+      fill(slot.position, slot.buffer);
+    } catch (...) {
+      slot.failure = std::current_exception();
+    }
+    lock.lock();
+    slot.state = State::full;
+    filled.notify_all();
   }
-  handed_over_.store(false, std::memory_order_release);
+
+  // What a task does: fills the first batch that waits for it, if any still does.
+  void work() {
+    std::unique_lock lock(mutex);
+    Slot* first = nullptr;
+    for (Slot& slot : slots)
+      if (slot.state == State::waiting && (!first || slot.position < first->position))
+        first = &slot;
+    if (first) fill_now(*first, lock);
+  }
+
+  void empty_all() {
+    std::unique_lock lock(mutex);
+    for (Slot& slot : slots)
+      if (slot.state == State::waiting) slot.state = State::empty;
+    for (Slot& slot : slots) {
+      filled.wait(lock, [&] { return slot.state != State::filling; });
+      slot.state = State::empty;
+      slot.failure = nullptr;
+    }
+  }
+};
+
+Prefetcher::Prefetcher(const BatchShape& shape, Fill fill, int workers, std::int64_t end)
+    : shape_(shape), end_(end), ring_(std::make_shared<Ring>()), arena_(available(workers), 0) {
+  ring_->fill = std::move(fill);
+  for (int i = 0; i <= workers; ++i) ring_->slots.emplace_back(shape);
 }
 
-void Prefetcher::wait() {
-  if (!std::exchange(pending_, false)) return;
-  arena_.execute([this] { group_.wait(); });
-  handed_over_.load(std::memory_order_acquire);
-  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-}
+Prefetcher::~Prefetcher() { ring_->empty_all(); }
 
-void Prefetcher::next(float* images, std::int32_t* labels, std::int64_t* valid) {
-  if (pending_)
-    wait();
-  else
-    fill_(position_, buffer_);
-  std::copy(buffer_.images.begin(), buffer_.images.end(), images);
-  std::copy(buffer_.labels.begin(), buffer_.labels.end(), labels);
-  if (valid) *valid = buffer_.shape.valid;
+void Prefetcher::next(const Take& take) {
+  Ring::Slot& slot = ring_->slot(position_);
+  {
+    std::unique_lock lock(ring_->mutex);
+    if (slot.state == Ring::State::empty || slot.state == Ring::State::waiting) {
+      slot.position = position_;
+      ring_->fill_now(slot, lock);
+    }
+    ring_->filled.wait(lock, [&] { return slot.state == Ring::State::full; });
+    if (slot.failure) {
+      slot.state = Ring::State::empty;
+      std::rethrow_exception(std::exchange(slot.failure, nullptr));
+    }
+  }
+  take(slot.buffer);  // nobody else touches a full one
   ++position_;
-  start();
+  {
+    const std::lock_guard lock(ring_->mutex);
+    slot.state = Ring::State::empty;
+  }
+  prepare();
+}
+
+void Prefetcher::prepare() {
+  const auto count = static_cast<std::int64_t>(ring_->slots.size());
+  const std::int64_t last = end_ < 0 ? position_ + count : std::min(end_, position_ + count);
+  for (std::int64_t position = position_; position < last; ++position) {
+    {
+      const std::lock_guard lock(ring_->mutex);
+      Ring::Slot& slot = ring_->slot(position);
+      if (slot.state != Ring::State::empty) continue;
+      slot.position = position;
+      slot.state = Ring::State::waiting;
+    }
+    arena_.enqueue([ring = ring_] { ring->work(); });
+  }
 }
 
 void Prefetcher::seek(std::int64_t position) {
-  try {
-    wait();
-  } catch (...) {  // belongs to a batch that is no longer wanted
-  }
+  ring_->empty_all();
   position_ = position;
 }
 

@@ -1,6 +1,5 @@
 #include "train/evaluation_step.h"
 
-#include <algorithm>
 #include <array>
 
 #include "kernels/softmax.h"
@@ -10,13 +9,9 @@ namespace bitwright {
 
 EvaluationStep::EvaluationStep(Network& network, MethodStack& methods, const BatchShape& b,
                                DType precision)
-    : methods_(methods),
-      images_(Tensor::empty({Shape{b.n, b.c, b.h, b.w}, DType::f32, Layout::channels_last})),
-      labels_(Tensor::empty({Shape{b.n}, DType::i32})) {
-  images_.fill(0);
-  std::fill_n(labels_.i32(), b.n, 0);
+    : methods_(methods), batch_(b) {
   Forward forward(tape_, false, *this);
-  logits_ = logits(network, forward, tape_.constant(images_), precision);
+  logits_ = logits(network, forward, tape_.constant(batch_.images), precision);
   tape_.plan(std::array{logits_});
   probabilities_ = Tensor::empty(logits_.shape());
 }
@@ -43,10 +38,10 @@ EvaluationStep::Sums EvaluationStep::run(std::int64_t valid) {
   tape_.forward();
   const std::int64_t classes = logits_.shape()[1];
   const float* logits = logits_.value().f32();
-  const double mean =
-      kernels::softmax_cross_entropy(valid, classes, logits, labels_.i32(), probabilities_.f32());
+  const double mean = kernels::softmax_cross_entropy(valid, classes, logits, batch_.labels.i32(),
+                                                     probabilities_.f32());
   return {static_cast<double>(valid) * mean,
-          kernels::count_correct(valid, classes, logits, labels_.i32())};
+          kernels::count_correct(valid, classes, logits, batch_.labels.i32())};
 }
 
 }  // namespace bitwright

@@ -20,8 +20,9 @@ class EvaluationStep final : private ForwardHooks {
 
   void deploy(Deployment deployment);  ///< what run() evaluates from now on
 
-  float* images() { return images_.f32(); }  ///< to be filled before run()
-  std::int32_t* labels() { return labels_.i32(); }
+  BatchTensors& batch() { return batch_; }  ///< to be filled before run()
+  float* images() { return batch_.images.f32(); }
+  std::int32_t* labels() { return batch_.labels.i32(); }
   /// Of the first `valid` images: the sum of their cross-entropies in nats, and how many are right.
   struct Sums {
     double loss = 0;
@@ -37,7 +38,8 @@ class EvaluationStep final : private ForwardHooks {
   Variable layer_output(Forward& forward, const Layer& layer, const Variable& y) override;
 
   MethodStack& methods_;
-  Tensor images_, labels_, probabilities_;
+  BatchTensors batch_;
+  Tensor probabilities_;
   std::vector<std::pair<const Parameter*, Tensor>> weights_;
   Tape tape_{Execution::planned};
   Variable logits_;

@@ -13,7 +13,7 @@ Evaluation Evaluator::run(Deployment deployment) {
   double loss = 0;
   std::int64_t correct = 0, count = 0;
   loader_->rewind();
-  while (const std::int64_t valid = loader_->next(step_.images(), step_.labels())) {
+  while (const std::int64_t valid = loader_->next(step_.batch())) {
     const EvaluationStep::Sums sums = step_.run(valid);
     loss += sums.loss;
     correct += sums.correct;

@@ -1,6 +1,5 @@
 #include "train/training_step.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -13,17 +12,15 @@ namespace bitwright {
 
 TrainingStep::TrainingStep(Network& network, MethodStack& methods, Optimizer& optimizer,
                            const BatchShape& b, DType precision, const UpdateOptions& options)
-    : methods_(methods),
-      optimizer_(optimizer),
-      images_(Tensor::empty({Shape{b.n, b.c, b.h, b.w}, DType::f32, Layout::channels_last})),
-      labels_(Tensor::empty({Shape{b.n}, DType::i32})) {
-  images_.fill(0);
-  std::fill_n(labels_.i32(), b.n, 0);
+    : methods_(methods), optimizer_(optimizer), batch_(b) {
   Forward forward(tape_, true, methods);
-  logits_ = logits(network, forward, tape_.constant(images_), precision);
+  logits_ = logits(network, forward, tape_.constant(batch_.images), precision);
   {
     const LabelScope label(tape_, "loss");
-    loss_ = methods.total_loss(forward, cross_entropy(logits_, tape_.constant(labels_)));
+    loss_ = methods.total_loss(forward,
+                               batch_.targets.defined()
+                                   ? soft_cross_entropy(logits_, tape_.constant(batch_.targets))
+                                   : cross_entropy(logits_, tape_.constant(batch_.labels)));
   }
   tape_.plan(std::array{logits_}, loss_);
   const std::vector<Optimized> optimized = methods_.optimized();
@@ -91,7 +88,8 @@ std::int64_t TrainingStep::correct() const { return earlier_correct_ + correct_i
 
 std::int64_t TrainingStep::correct_in_batch() const {
   const Tensor& logits = logits_.value();
-  return kernels::count_correct(logits.shape()[0], logits.shape()[1], logits.f32(), labels_.i32());
+  return kernels::count_correct(logits.shape()[0], logits.shape()[1], logits.f32(),
+                                batch_.labels.i32());
 }
 
 }  // namespace bitwright

@@ -31,16 +31,18 @@ struct UpdateOptions {
 class TrainingStep {
  public:
   /// Traces and plans the step; nothing is computed. Activations are of type `precision`. The
-  /// optimizer takes over what the methods want to have optimized.
+  /// optimizer takes over what the methods want to have optimized. The loss is the cross-entropy
+  /// with the labels, or with soft targets where batches have them.
   TrainingStep(Network& network, MethodStack& methods, Optimizer& optimizer,
                const BatchShape& batch, DType precision = DType::f32,
                const UpdateOptions& options = {});
 
-  float* images() { return images_.f32(); }  ///< to be filled before update()
-  std::int32_t* labels() { return labels_.i32(); }
-  std::int64_t batch_size() const { return labels_.numel(); }
+  BatchTensors& batch() { return batch_; }  ///< to be filled before update()
+  float* images() { return batch_.images.f32(); }
+  std::int32_t* labels() { return batch_.labels.i32(); }
+  std::int64_t batch_size() const { return batch_.labels.numel(); }
 
-  /// One update from the batch that lies in images() and labels(): forward and backward on the
+  /// One update from the batch that lies in batch(): forward and backward on the
   /// tape, the clip, the optimizer's step, the methods' part in both. Returns the total loss;
   /// throws Diverged before anything is updated when that, or the norm to be clipped, is not
   /// finite.
@@ -67,7 +69,7 @@ class TrainingStep {
   MethodStack& methods_;
   Optimizer& optimizer_;
   StepObserver* observer_ = nullptr;
-  Tensor images_, labels_;
+  BatchTensors batch_;
   Tape tape_{Execution::planned};
   Variable logits_, loss_;
   Gradients gradients_;

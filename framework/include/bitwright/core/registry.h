@@ -60,6 +60,7 @@ class Registry : public RegistryBase {
 class Method;
 class Network;
 class Dataset;
+class Augmentation;
 class Optimizer;
 class Schedule;
 class Quantizer;
@@ -71,6 +72,7 @@ struct Registries {
   Registry<Method> methods;
   Registry<Network, const InputSpec&> networks;
   Registry<Dataset, const DataRoot&> datasets;
+  Registry<Augmentation, const InputSpec&> augmentations;
   Registry<Optimizer> optimizers;
   Registry<Schedule> schedules;
   Registry<Quantizer> quantizers;
