@@ -204,6 +204,33 @@ TEST_CASE("a stage in epochs, with accumulated batches, clipped and averaged") {
   CHECK(too_many.err.find("batch size 50, accumulated 25 times, with 1200") != std::string::npos);
 }
 
+TEST_CASE("augmented colour images, a subset of the classes, folds: recorded and named") {
+  const RunDirectory dir;
+  const std::string data =
+      "'data={name: glyphs, style: color, classes: 20, train_images: 600, test_images: 200, "
+      "batch: 50, workers: 2, subset: {classes: [3, 12, 7], first: 80}, "
+      "split: {kind: fold, folds: 4, fold: 1, stratified: true}, "
+      "augment: [{name: pad_and_crop, padding: 2}, horizontal_flip, {name: mixup, alpha: 0.3}]}' ";
+  const std::string words = data + "network.name=mlp precision=bf16_emulated evaluation.batch=20 ";
+  const Outcome o = bitwright_run(dir, words);
+  CAPTURE(o.err);
+  REQUIRE(o.status == 0);
+  const std::string note =
+      "subset: 80 of 600 training images, 30 of 200 test images, 3 of 20 classes";
+  CHECK(o.out.find("data: " + note) != std::string::npos);
+  const auto run = RunReader::open(dir / "runs/small/seed-1/run.h5");
+  const auto& provenance = run->header().provenance;
+  CHECK(provenance.at("data.subset") == note);
+  CHECK(provenance.at("data.split.train").starts_with("60 images, "));
+  CHECK(provenance.at("data.split.validation").starts_with("20 images, "));
+  const auto before = run->results();
+  const Outcome fresh = bitwright_run(dir, words + "--json --overwrite data.workers=1");
+  CHECK(fresh.out.find("\"subset\":\"" + note) != std::string::npos);
+  const auto after = RunReader::open(dir / "runs/small/seed-1/run.h5")->results();
+  for (const char* name : {"test_accuracy_float", "test_accuracy_hard", "val_accuracy_hard"})
+    CHECK(after.at(name) == before.at(name));
+}
+
 TEST_CASE("failures: one line, the documented status, nothing lost") {
   const RunDirectory dir;
   SUBCASE("a loss that is not finite") {

@@ -9,6 +9,7 @@
 #include <bitwright/core/sha256.h>
 #include <bitwright/data/normalization.h>
 #include <bitwright/data/split.h>
+#include <bitwright/data/subset.h>
 
 using namespace bitwright;
 
@@ -59,6 +60,78 @@ TEST_CASE("split: validation must leave something to train on") {
       }
     }
   CHECK_THROWS_AS(split_last(0, 0), Error);
+}
+
+// 60 of class 0, 30 of class 1, 10 of class 2, mixed.
+static std::vector<std::int32_t> uneven_labels() {
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 100; ++i) labels.push_back(i % 10 == 0 ? 2 : i % 10 < 4 ? 1 : 0);
+  return labels;
+}
+
+static std::vector<int> histogram(const std::vector<std::uint32_t>& indices,
+                                  const std::vector<std::int32_t>& labels) {
+  std::vector<int> counts(3, 0);
+  for (const std::uint32_t i : indices) ++counts[static_cast<std::size_t>(labels[i])];
+  return counts;
+}
+
+TEST_CASE("split stratified: each class in proportion, whole numbers by largest fraction") {
+  const auto labels = uneven_labels();
+  const Split split = split_stratified(labels, 20, 3);
+  check_partition(split, 100);
+  CHECK(histogram(split.validation, labels) == std::vector<int>{12, 6, 2});
+  // 9.0, 4.5, 1.5 of 15: the lower class among equal fractions.
+  CHECK(histogram(split_stratified(labels, 15, 3).validation, labels) == std::vector<int>{9, 5, 1});
+  CHECK(split.validation == split_stratified(labels, 20, 3).validation);
+  CHECK(split.validation != split_stratified(labels, 20, 4).validation);
+  CHECK_THROWS_AS(split_stratified(labels, 100, 3), Error);
+}
+
+TEST_CASE("split fold: the folds of a repeat are a partition; repeats differ") {
+  const auto labels = uneven_labels();
+  for (const bool stratified : {false, true}) {
+    std::vector<std::uint32_t> all;
+    for (std::int64_t fold = 0; fold < 4; ++fold) {
+      const Split split = split_fold(labels, {4, fold, 2, stratified}, 9);
+      check_partition(split, 100);
+      CHECK(split.validation.size() == 25);
+      if (stratified) {
+        const auto counts = histogram(split.validation, labels);
+        CHECK(counts[0] == 15);
+        CHECK(std::abs(counts[1] - 7.5) < 1);
+        CHECK(std::abs(counts[2] - 2.5) < 1);
+      }
+      all.insert(all.end(), split.validation.begin(), split.validation.end());
+    }
+    std::sort(all.begin(), all.end());
+    for (std::uint32_t i = 0; i < 100; ++i) REQUIRE(all[i] == i);
+    CHECK(split_fold(labels, {4, 0, 0, stratified}, 9).validation !=
+          split_fold(labels, {4, 0, 1, stratified}, 9).validation);
+  }
+  for (const Fold& wrong : {Fold{1, 0, 0, false}, Fold{101, 0, 0, false}, Fold{4, 4, 0, false}})
+    CHECK_THROWS_AS(split_fold(labels, wrong, 9), Error);
+}
+
+TEST_CASE("subset: classes numbered anew, the first of each class, the first of all") {
+  ImageSet set;
+  set.height = set.width = set.channels = 1;
+  set.classes = 3;
+  set.labels = {2, 0, 1, 2, 0, 1, 2, 0};
+  for (std::uint8_t i = 0; i < 8; ++i) set.pixels.push_back(i);
+  ImageSet subset = select(set, {{2, 0}, {}, {}});
+  CHECK(subset.classes == 2);
+  CHECK(subset.labels == std::vector<std::int32_t>{0, 1, 0, 1, 0, 1});
+  CHECK(subset.pixels == std::vector<std::uint8_t>{0, 1, 3, 4, 6, 7});
+  subset = select(set, {{}, 2, {}});
+  CHECK(subset.classes == 3);
+  CHECK(subset.pixels == std::vector<std::uint8_t>{0, 1, 2, 3, 4, 5});
+  CHECK(select(set, {{1, 2}, 2, 3}).pixels == std::vector<std::uint8_t>{0, 2, 3});
+  for (const Selection& wrong :
+       {Selection{{3}, {}, {}}, {{1, 1}, {}, {}}, {{}, 3, {}}, {{}, {}, 9}, {{1}, {}, 3}})
+    CHECK_THROWS_AS(select(set, wrong), Error);
+  CHECK(subset_note({8, 8, 3}, set, set) == "");
+  CHECK(subset_note({9, 8, 4}, set, set) == "subset: 8 of 9 training images, 3 of 4 classes");
 }
 
 static ImageSet two_channels() {

@@ -21,6 +21,18 @@ PixelTable pixel_table(const Normalization& normalization) {
   return table;
 }
 
+Normalization standard_normalization(const std::string& name) {
+  static const std::map<std::string, Normalization> all{
+      {"mnist", {{0.1307}, {0.3081}}},
+      {"cifar10", {{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}}},
+      {"cifar10_per_image", {{0.4914, 0.4822, 0.4465}, {0.2023, 0.1994, 0.2010}}},
+      {"cifar100", {{0.5071, 0.4865, 0.4409}, {0.2673, 0.2564, 0.2762}}},
+      {"imagenet", {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}}}};
+  const auto at = all.find(name);
+  require(at != all.end(), "no standard normalization is called " + name);
+  return at->second;
+}
+
 Normalization unit_normalization(std::int64_t channels) {
   const auto n = static_cast<std::size_t>(channels);
   return {std::vector<double>(n, 0.0), std::vector<double>(n, 1.0)};

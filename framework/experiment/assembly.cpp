@@ -4,8 +4,12 @@
 #include <cstdlib>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include <bitwright/core/parallel.h>
+#include <bitwright/core/sha256.h>
 #include <bitwright/data/normalization.h>
+#include <bitwright/data/subset.h>
 
 #include "experiment/initial_weights.h"
 #include "kernels/cpu.h"
@@ -27,17 +31,80 @@ DType resolve_precision(const Settings& config) {
   return DType::bf16;
 }
 
-DataRoot data_root(const Settings& data) {
-  if (const std::string& root = data.text("root"); !root.empty()) return {root, data.where("root")};
-  const char* variable = std::getenv("BITWRIGHT_DATA");
-  return {variable == nullptr ? "" : variable, Place{"BITWRIGHT_DATA"}};
+static std::string environment(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value == nullptr ? "" : value;
 }
 
-static Split make_split(const Settings& split, std::int64_t count, std::uint64_t seed) {
+static std::string cache_folder(const Settings& data) {
+  if (const std::string& folder = data.text("cache"); !folder.empty()) return folder;
+  if (const std::string base = environment("XDG_CACHE_HOME"); !base.empty())
+    return base + "/bitwright";
+  const std::string home = environment("HOME");
+  return home.empty() ? "bitwright-cache" : home + "/.cache/bitwright";
+}
+
+DataRoot data_root(const Settings& data) {
+  const std::string cache = cache_folder(data);
+  if (const std::string& root = data.text("root"); !root.empty())
+    return {root, data.where("root"), cache};
+  return {environment("BITWRIGHT_DATA"), Place{"BITWRIGHT_DATA"}, cache};
+}
+
+static Split make_split(const Settings& split, const ImageSet& train, std::uint64_t run_seed) {
+  const std::string& kind = split.text("kind");
   const std::int64_t validation = split.integer("validation");
-  return split.text("kind") == "last"
-             ? split_last(count, validation, split.where("validation"))
-             : split_seeded(count, validation, seed, split.where("validation"));
+  const bool stratified = split.boolean("stratified");
+  const std::uint64_t seed =
+      split.has("seed") ? static_cast<std::uint64_t>(split.integer("seed")) : run_seed;
+  if (kind == "fold")
+    return split_fold(
+        train.labels,
+        Fold{split.integer("folds"), split.integer("fold"), split.integer("repeat"), stratified},
+        seed, split.where("fold"));
+  if (kind == "seeded")
+    return stratified ? split_stratified(train.labels, validation, seed, split.where("validation"))
+                      : split_seeded(train.count(), validation, seed, split.where("validation"));
+  if (stratified)
+    throw config_error(split.where("stratified"), "the last images are as they are",
+                       "kind: seeded or fold", "remove 'stratified'");
+  return split_last(train.count(), validation, split.where("validation"));
+}
+
+static std::optional<std::int64_t> number(const Settings& section, const char* option) {
+  if (!section.has(option)) return {};
+  return section.integer(option);
+}
+
+InputSpec input_of(const Dataset& dataset, const Settings& data) {
+  InputSpec input = dataset.input();
+  const auto& classes = data.section("subset").integers("classes");
+  if (!classes.empty()) input.classes = static_cast<int>(classes.size());
+  return input;
+}
+
+// Replaces both parts by what `data.subset` chooses of them.
+static void choose_subset(const Settings& subset, ExperimentData& data) {
+  const Selection train{subset.integers("classes"), number(subset, "per_class"),
+                        number(subset, "first")};
+  const Selection test{train.classes, {}, number(subset, "test_first")};
+  if (!train.all()) data.train = select(data.train, train, subset.place());
+  if (!test.all()) data.test = select(data.test, test, subset.place());
+}
+
+Augmentations make_augmentations(const Registries& registries, const Settings& data,
+                                 const InputSpec& input) {
+  Augmentations all;
+  bool mixes = false;
+  for (const Settings& one : data.sections("augment")) {
+    all.push_back(registries.augmentations.make(one, input));
+    if (mixes && all.back()->mixes())
+      throw config_error(one.where("name"),
+                         fmt::format("'{}' mixes images that are mixed already", one.name()),
+                         "one augmentation that mixes", "remove one");
+    mixes |= all.back()->mixes();
+  }
+  return all;
 }
 
 ExperimentData load_data(const Registries& registries, const Settings& config) {
@@ -46,12 +113,34 @@ ExperimentData load_data(const Registries& registries, const Settings& config) {
   data.dataset = registries.datasets.make(settings, data_root(settings));
   data.train = data.dataset->train();
   data.test = data.dataset->test();
-  data.split = make_split(settings.section("split"), data.train.count(),
+  // Where nothing was published, the whole is what the data set gives.
+  const OfficialSize whole = data.dataset->official().value_or(
+      OfficialSize{data.train.count(), data.test.count(), data.train.classes});
+  choose_subset(settings.section("subset"), data);
+  data.subset = subset_note(whole, data.train, data.test);
+  data.input = input_of(*data.dataset, settings);
+  data.split = make_split(settings.section("split"), data.train,
                           static_cast<std::uint64_t>(config.integer("seed")));
   data.normalization =
       find_normalization(settings.text("normalization"), data.dataset->normalizations(), data.train,
                          data.split.train, settings.where("normalization"));
+  data.augmentations = make_augmentations(registries, settings, data.input);
   return data;
+}
+
+std::map<std::string, std::string> ExperimentData::provenance() const {
+  std::map<std::string, std::string> all;
+  for (const auto& [source, hash] : dataset->hashes()) all["data." + source] = hash;
+  if (!subset.empty()) all["data.subset"] = subset;
+  const auto hash = [&](const std::vector<std::uint32_t>& indices) {
+    Sha256 sum;
+    sum.update(indices.data(), indices.size() * sizeof indices[0]);
+    sum.update(train.labels.data(), train.labels.size() * sizeof train.labels[0]);
+    return fmt::format("{} images, {}", indices.size(), sum.hex());
+  };
+  all["data.split.train"] = hash(split.train);
+  all["data.split.validation"] = hash(split.validation);
+  return all;
 }
 
 std::unique_ptr<Network> build_network(const Registries& registries, const Settings& config,
@@ -107,21 +196,28 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
 
   const Settings& batches = config.section("data");
   const std::int64_t accumulate = settings.integer("accumulate");
+  const DType precision = resolve_precision(config);
+  const int workers = static_cast<int>(batches.integer("workers"));
   loader = std::make_unique<BatchLoader>(
       data.train, data.split.train, batches.integer("batch"), seed, data.normalization,
-      accumulate == 1 ? batches.where("batch") : settings.where("accumulate"), accumulate);
+      LoaderOptions{
+          .type = precision,
+          .augmentations = data.augmentations,
+          .workers = workers,
+          .group = accumulate,
+          .where = accumulate == 1 ? batches.where("batch") : settings.where("accumulate")});
   const StageInfo info{name, seed, steps, epoch, starts_fresh(config, index), &network};
   methods = std::make_unique<MethodStack>(make_methods(registries, settings), info);
   quantizes = !methods->empty();
   optimizer = registries.optimizers.make(settings.section("optimizer"));
   schedule = make_schedule(registries, settings.section("schedule"));
 
-  const DType precision = resolve_precision(config);
   const Settings& evaluation = config.section("evaluation");
   validation = std::make_unique<Evaluator>(
       network, *methods,
       std::make_unique<EvaluationLoader>(data.train, data.split.validation,
-                                         evaluation.integer("batch"), data.normalization),
+                                         evaluation.integer("batch"), data.normalization,
+                                         LoaderOptions{.type = precision, .workers = workers}),
       precision);
   trainer =
       std::make_unique<Trainer>(network, *methods, *optimizer, *schedule, *loader, *validation,

@@ -1,6 +1,7 @@
 #pragma once
 // From a validated configuration to the objects that it names.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,7 +26,8 @@ int resolve_threads(const Settings& config);
 /// CPU without it, unless emulation is asked for.
 DType resolve_precision(const Settings& config);
 
-/// `data.root`, else the environment's BITWRIGHT_DATA.
+/// `data.root`, else the environment's BITWRIGHT_DATA; the cache is `data.cache`, else bitwright in
+/// XDG_CACHE_HOME, else ~/.cache/bitwright.
 DataRoot data_root(const Settings& data);
 
 /// The data of a run: read once, split, with its normalisation.
@@ -34,7 +36,19 @@ struct ExperimentData {
   ImageSet train, test;
   Split split;
   Normalization normalization;
+  Augmentations augmentations;
+  InputSpec input;     ///< of the network
+  std::string subset;  ///< what outputs say when this is less than the official set; else empty
+  /// The data set's hashes, and those of what was chosen from it.
+  std::map<std::string, std::string> provenance() const;
 };
+/// What a network sees of a data set, of which `data.subset` may choose some classes.
+InputSpec input_of(const Dataset& dataset, const Settings& data);
+
+/// What `data.augment` lists, for images of that shape.
+Augmentations make_augmentations(const Registries& registries, const Settings& data,
+                                 const InputSpec& input);
+
 ExperimentData load_data(const Registries& registries, const Settings& config);
 
 /// The network, its data set's input shape read from the registry entry alone.

@@ -21,7 +21,7 @@ Run::Run(const Registries& registries, const RunRequest& request, RunDirectory d
       directory_(std::move(directory)),
       threads_(threads),
       data_(load_data(registries, config_)),
-      network_(build_network(registries, config_, data_.dataset->input())),
+      network_(build_network(registries, config_, data_.input)),
       plan_(plan_run(registries, config_, data_.split.train.size())),
       progress_(request.quiet) {
   for (const ResultSlot& slot : RunPlan::results()) results_[slot.name] = NAN;
@@ -33,8 +33,7 @@ void Run::open_run_file(const Carried& carried) {
   header.config = request_.config_text;
   header.seed = config_.integer("seed");
   header.provenance = gather_provenance(request_.command_line, threads_);
-  for (const auto& [source, hash] : data_.dataset->hashes())
-    header.provenance["data." + source] = hash;
+  header.provenance.merge(data_.provenance());
   if (has_initial_weights(config_)) header.provenance["init.from"] = initial_weights_hash(config_);
   header.tables = plan_.tables();
   header.results = RunPlan::results();
@@ -54,6 +53,7 @@ void Run::open_run_file(const Carried& carried) {
 void Run::resume(const Checkpoint& checkpoint) {
   const auto before = RunReader::open(directory_.run_file());
   set_algorithms(config_, threads_, before->events());
+  refuse_other_data(before->header().provenance);
   refuse_other_weights(before->header().provenance);
   checkpoint.load_scope("position", [this](StateVisitor& v) { v.integer("stage", stage_index_); });
   stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
@@ -66,6 +66,18 @@ void Run::resume(const Checkpoint& checkpoint) {
   open_run_file(carried);
   writer_->event({step, "resumed", fmt::format("resumed at step {}", step)});
   progress_.say(fmt::format("resumed at step {} of {}", step, plan_.steps));
+}
+
+void Run::refuse_other_data(const std::map<std::string, std::string>& provenance) const {
+  const auto now = data_.provenance();
+  for (const auto& [name, hash] : provenance) {
+    if (!name.starts_with("data.")) continue;
+    if (const auto at = now.find(name); at != now.end() && at->second == hash) continue;
+    throw config_error(config_.section("data").place(),
+                       fmt::format("the data changed since this run began: {}", name),
+                       fmt::format("what was recorded, {}", hash),
+                       "restore it, or start anew with --overwrite or --out");
+  }
 }
 
 // The configuration, which names the file, is known to be the same; its bytes may be others.

@@ -33,9 +33,11 @@ class Run {
   void train();  ///< throws an Error when training diverged
   bool stopped() const { return stopped_; }
   const std::map<std::string, double>& results() const { return results_; }
+  const std::string& subset() const { return data_.subset; }  ///< see ExperimentData
 
  private:
   void open_run_file(const Carried& carried);
+  void refuse_other_data(const std::map<std::string, std::string>& provenance) const;
   void refuse_other_weights(const std::map<std::string, std::string>& provenance) const;
   void say_what_init_left();
   void record_algorithms();

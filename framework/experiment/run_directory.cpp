@@ -69,8 +69,9 @@ static void flatten(const YAML::Node& node, const std::string& path,
 }
 
 static bool changes_numbers(const std::string& key) {
-  static constexpr std::array<std::string_view, 5> harmless{
-      "description", "data.root", "checkpoint.every", "checkpoint.keep", "log.flush"};
+  static constexpr std::array<std::string_view, 7> harmless{
+      "description",      "data.root",       "data.cache", "data.workers",
+      "checkpoint.every", "checkpoint.keep", "log.flush"};
   return std::find(harmless.begin(), harmless.end(), key) == harmless.end();
 }
 

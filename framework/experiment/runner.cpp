@@ -61,14 +61,19 @@ int threads_of(const RunRequest& request, const RunDirectory& directory) {
   return resolve_threads(request.config);
 }
 
+std::string recorded_subset(const std::map<std::string, std::string>& provenance) {
+  const auto at = provenance.find("data.subset");
+  return at == provenance.end() ? "" : at->second;
+}
+
 void print_results(const RunRequest& request, const std::map<std::string, double>& results,
-                   const std::string& run_file) {
+                   const std::string& run_file, const std::string& subset) {
   if (request.json) {
-    fmt::print("{}\n", summary_json(results, run_file));
+    fmt::print("{}\n", summary_json(results, run_file, subset));
   } else if (request.quiet) {
     fmt::print("{}\n", run_file);
   } else {
-    fmt::print("{}", summary_table(results, run_file));
+    fmt::print("{}", summary_table(results, run_file, subset));
   }
 }
 
@@ -77,7 +82,9 @@ void print_results(const RunRequest& request, const std::map<std::string, double
 void dry_build(const Registries& registries, const Settings& config) {
   const auto dataset =
       registries.datasets.make(config.section("data"), data_root(config.section("data")));
-  const auto network = build_network(registries, config, dataset->input());
+  const InputSpec input = input_of(*dataset, config.section("data"));
+  const auto network = build_network(registries, config, input);
+  make_augmentations(registries, config.section("data"), input);
   const auto& stages = config.sections("stages");
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const Settings& settings = stages[i];
@@ -107,7 +114,9 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
   const RunLock lock(directory.path());
   if (show || (resume && directory.finished())) {
     if (!request.quiet) fmt::print(stderr, "{} is finished already\n", directory.path());
-    print_results(request, RunReader::open(directory.run_file())->results(), directory.run_file());
+    const auto reader = RunReader::open(directory.run_file());
+    print_results(request, reader->results(), directory.run_file(),
+                  recorded_subset(reader->header().provenance));
     return 0;
   }
   const int threads = threads_of(request, directory);
@@ -129,7 +138,7 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
   }
   run.train();
   if (run.stopped()) return 128 + stop_signal();
-  print_results(request, run.results(), directory.run_file());
+  print_results(request, run.results(), directory.run_file(), run.subset());
   return 0;
 }
 

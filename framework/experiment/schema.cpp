@@ -6,21 +6,62 @@ namespace bitwright {
 
 static Options split_options() {
   return Options{}
-      .choice("kind", {"last", "seeded"}, "last",
-              "validation images: the last ones of the training part, or drawn by the seed")
-      .integer("validation", 10000, "number of validation images")
+      .choice("kind", {"last", "seeded", "fold"}, "last",
+              "validation images: the last ones of the training part, drawn by chance, or one part "
+              "of a cross-validation")
+      .integer("validation", 10000, "number of validation images; not for folds")
       .unit("images")
-      .min(1);
+      .min(1)
+      .boolean("stratified", false,
+               "drawn from each class in proportion to its size; not for the last ones")
+      .integer("seed", "of what is drawn; unset: the seed of the run")
+      .min(0)
+      .optional()
+      .integer("folds", 5, "parts of the cross-validation")
+      .min(2)
+      .integer("fold", 0, "the part that validates, from 0")
+      .min(0)
+      .integer("repeat", 0, "each has a partition into folds of its own")
+      .min(0);
+}
+
+static Options subset_options() {
+  return Options{}
+      .integers("classes", {}, "these classes only, numbered anew in this order; empty: all")
+      .min(0)
+      .integer("per_class", "the first so many training images of each class")
+      .unit("images")
+      .min(1)
+      .optional()
+      .integer("first", "of what is left, the first so many training images")
+      .unit("images")
+      .min(1)
+      .optional()
+      .integer("test_first", "the first so many test images (of the classes chosen)")
+      .unit("images")
+      .min(1)
+      .optional();
 }
 
 // Every data set declares its own `normalization` beside these.
 static Options data_options() {
   return Options{}
       .text("root", "", "folder with the data files; empty: the environment's BITWRIGHT_DATA")
+      .text("cache", "",
+            "folder for what is made from the data, such as decoded images; empty: bitwright in "
+            "XDG_CACHE_HOME, else in ~/.cache")
       .integer("batch", 100, "images of a training batch")
       .unit("images")
       .min(1)
-      .section("split", split_options(), "what is held out of the training part for validation");
+      .section("subset", subset_options(), "less than the whole set; named in outputs")
+      .section("split", split_options(), "what is held out of the training part for validation")
+      .components("augment", "augmentations",
+                  "what chance does to training images, in this order; none: they stay as they are")
+      .integer("workers", 1,
+               "threads that prepare batches, beside those that compute; batches are the same for "
+               "any number")
+      .min(1)
+      .max(64);
 }
 
 static Options init_options() {

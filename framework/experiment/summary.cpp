@@ -30,7 +30,8 @@ std::string row(const std::string& name, const Results& results, const std::stri
 
 }  // namespace
 
-std::string summary_table(const Results& results, const std::string& run_file) {
+std::string summary_table(const Results& results, const std::string& run_file,
+                          const std::string& subset) {
   const double float_bytes = value(results, "size_float");
   std::string text = fmt::format("{:<24}{:>14}{:>14}{:>14}{:>15}\n", "network", "test, best",
                                  "test, last", "bits/weight", "size");
@@ -41,11 +42,14 @@ std::string summary_table(const Results& results, const std::string& run_file) {
   text +=
       "best: weights with the highest validation accuracy of the deployed network; "
       "last: after the last step\n";
+  if (!subset.empty()) text += "data: " + subset + "\n";
   return text + run_file + "\n";
 }
 
-std::string summary_json(const Results& results, const std::string& run_file) {
+std::string summary_json(const Results& results, const std::string& run_file,
+                         const std::string& subset) {
   nlohmann::json json{{"run", run_file}};
+  if (!subset.empty()) json["subset"] = subset;
   for (const auto& [name, number] : results)
     if (!std::isnan(number)) json["results"][name] = number;
   return json.dump();

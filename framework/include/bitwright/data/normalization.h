@@ -17,6 +17,11 @@ using PixelTable = std::vector<float>;
 /// Throws std::logic_error unless mean and sd have one entry per channel and every sd is positive.
 PixelTable pixel_table(const Normalization& normalization);
 
+/// Constants in common use, by name: mnist, cifar10, cifar10_per_image, cifar100, imagenet.
+/// CIFAR-10 is met with two different sd: that of all pixels, and the mean of the images' own,
+/// which is smaller. Throws std::logic_error for another name.
+Normalization standard_normalization(const std::string& name);
+
 /// pixel / 255: mean 0, sd 1.
 Normalization unit_normalization(std::int64_t channels);
 
