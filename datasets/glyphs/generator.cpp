@@ -1,156 +1,18 @@
 #include "generator.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <numbers>
-#include <string>
+#include <functional>
 
 #include <bitwright/core/parallel.h>
-#include <bitwright/core/rng.h>
 
-#include "strokes.h"
+#include "canvas.h"
 
 namespace bitwright::glyphs {
 
-namespace {
-
-using Canvas = std::array<float, static_cast<std::size_t>(side* side)>;
-
-// Random numbers of one image, taken one after the other.
-class Draw {
- public:
-  explicit Draw(Rng rng) : rng_(rng) {}
-  double uniform(double low, double high) { return rng_.uniform(next_++, low, high); }
-  int below(int n) { return static_cast<int>(rng_.below(next_++, static_cast<std::uint64_t>(n))); }
-
- private:
-  Rng rng_;
-  std::uint64_t next_ = 0;
-};
-
-// Where a point of the unit square lies on the canvas: a smooth warp, then an affine map.
-class Placement {
- public:
-  Placement(Draw& draw, const Ranges& r) {
-    const double height = draw.uniform(r.height_low, r.height_high);
-    const double width = height * draw.uniform(r.aspect_low, r.aspect_high);
-    const double angle = draw.uniform(-r.rotation, r.rotation) * std::numbers::pi / 180;
-    const double shear = draw.uniform(-r.shear, r.shear);
-    const double cosine = std::cos(angle), sine = std::sin(angle);
-    xx_ = cosine * width, xy_ = height * (shear * cosine - sine);
-    yx_ = sine * width, yy_ = height * (shear * sine + cosine);
-    x0_ = (side - 1) / 2.0 + draw.uniform(-r.shift, r.shift);
-    y0_ = (side - 1) / 2.0 + draw.uniform(-r.shift, r.shift);
-    for (Wave& wave : waves_)
-      wave = {draw.uniform(-r.warp, r.warp), draw.uniform(2, 6), draw.uniform(2, 6),
-              draw.uniform(0, 2 * std::numbers::pi)};
-  }
-
-  Point operator()(Point p) const {
-    const double u = p.x - 0.5, v = p.y - 0.5;
-    const double a = u + waves_[0](u, v) + waves_[1](v, u);
-    const double b = v + waves_[2](u, v) + waves_[3](v, u);
-    return {x0_ + xx_ * a + xy_ * b, y0_ + yx_ * a + yy_ * b};
-  }
-
- private:
-  struct Wave {
-    double height = 0, along = 0, across = 0, phase = 0;
-    double operator()(double u, double v) const {
-      return height * std::sin(along * u + across * v + phase);
-    }
-  };
-  double xx_, xy_, yx_, yy_, x0_, y0_;
-  std::array<Wave, 4> waves_;
-};
-
-double distance(double x, double y, Point a, Point b) {
-  const double dx = b.x - a.x, dy = b.y - a.y, length = dx * dx + dy * dy;
-  const double t =
-      length > 0 ? std::clamp(((x - a.x) * dx + (y - a.y) * dy) / length, 0.0, 1.0) : 0.0;
-  return std::hypot(x - a.x - t * dx, y - a.y - t * dy);
-}
-
-// Covers the canvas with ink along a straight piece, with an edge one pixel wide.
-void mark(Canvas& canvas, Point a, Point b, double pen, double ink) {
-  const double reach = pen + 0.5;
-  const auto first = [&](double low) {
-    return std::max(0, static_cast<int>(std::ceil(low - reach)));
-  };
-  const auto last = [&](double high) {
-    return std::min(static_cast<int>(side) - 1, static_cast<int>(std::floor(high + reach)));
-  };
-  for (int y = first(std::min(a.y, b.y)); y <= last(std::max(a.y, b.y)); ++y)
-    for (int x = first(std::min(a.x, b.x)); x <= last(std::max(a.x, b.x)); ++x) {
-      const double cover = std::clamp(reach - distance(x, y, a, b), 0.0, 1.0);
-      float& pixel = canvas[static_cast<std::size_t>(y * side + x)];
-      pixel = std::max(pixel, static_cast<float>(cover * ink));
-    }
-}
-
-void write_digit(Canvas& canvas, Draw& draw, int digit, const Ranges& r) {
-  const auto& styles = styles_of(digit);
-  const Pen& style = styles[static_cast<std::size_t>(draw.below(static_cast<int>(styles.size())))];
-  const Placement place(draw, r);
-  const double pen = draw.uniform(r.pen_low, r.pen_high);
-  const double ink = draw.uniform(r.ink_low, r.ink_high);
-  for (const Stroke& stroke : style.strokes()) {
-    Point from = place(stroke[0]);
-    for (std::size_t i = 1; i < stroke.size(); ++i) {
-      const Point to = place(stroke[i]);
-      mark(canvas, from, to, pen, ink);
-      from = to;
-    }
-  }
-}
-
-// Stray strokes: bent lines of three pieces that lie anywhere.
-void write_clutter(Canvas& canvas, Draw& draw, const Ranges& r) {
-  for (int left = draw.below(r.clutter_high + 1); left > 0; --left) {
-    Point from{draw.uniform(0, side - 1), draw.uniform(0, side - 1)};
-    double heading = draw.uniform(0, 2 * std::numbers::pi);
-    const double piece = draw.uniform(r.clutter_length_low, r.clutter_length_high) / 3;
-    const double bend = draw.uniform(-0.6, 0.6), pen = draw.uniform(r.pen_low, r.pen_high);
-    const double ink = draw.uniform(r.clutter_ink_low, r.clutter_ink_high);
-    for (int i = 0; i < 3; ++i, heading += bend) {
-      const Point to{from.x + piece * std::cos(heading), from.y + piece * std::sin(heading)};
-      mark(canvas, from, to, pen, ink);
-      from = to;
-    }
-  }
-}
-
-// The filter (w, 1 - 2w, w) along rows, then along columns; pixels beyond the edge repeat it.
-void blur(Canvas& canvas, double weight) {
-  constexpr auto n = static_cast<std::size_t>(side);
-  const float w = static_cast<float>(weight), centre = 1 - 2 * w;
-  const auto filter = [&](float* line, std::size_t step) {
-    float before = line[0];
-    for (std::size_t i = 0; i < n; ++i) {
-      const float here = line[i * step], after = i + 1 < n ? line[(i + 1) * step] : here;
-      line[i * step] = w * (before + after) + centre * here;
-      before = here;
-    }
-  };
-  for (std::size_t y = 0; y < n; ++y) filter(canvas.data() + y * n, 1);
-  for (std::size_t x = 0; x < n; ++x) filter(canvas.data() + x, n);
-}
-
-// Noise of mean 0 and standard deviation 1, nearly normal: four bytes added up, two pixels from
-// every 64 random bits.
-float noise(std::uint64_t bits, int half) {
-  int sum = 0;
-  for (int byte = 0; byte < 4; ++byte)
-    sum += static_cast<int>((bits >> (32 * half + 8 * byte)) & 255);
-  return static_cast<float>(sum - 510) * (1 / 147.8005f);  // sd of the sum: sqrt(4 (256^2-1) / 12)
-}
-
-}  // namespace
-
-int label_of(std::uint64_t seed, std::string_view part, std::int64_t index) {
+int label_of(std::uint64_t seed, std::string_view part, std::int64_t index, int classes) {
   const auto block = static_cast<std::uint64_t>(index / classes);
-  const auto order = Rng(seed, "glyphs label", hash_name(part), block).permutation(classes);
+  const auto order = Rng(seed, "glyphs label", hash_name(part), block)
+                         .permutation(static_cast<std::uint32_t>(classes));
   return static_cast<int>(order[static_cast<std::size_t>(index % classes)]);
 }
 
@@ -158,17 +20,17 @@ void render(std::uint64_t seed, std::string_view part, std::int64_t index, int d
             std::uint8_t* pixels, const Ranges& ranges) {
   const auto number = static_cast<std::uint64_t>(index);
   Draw draw(Rng(seed, "glyphs", hash_name(part), number));
-  Canvas canvas{};
+  Canvas canvas(side);
   write_digit(canvas, draw, digit, ranges);
   write_clutter(canvas, draw, ranges);
   blur(canvas, draw.uniform(0, ranges.blur_high));
   const auto paper = static_cast<float>(draw.uniform(0, ranges.paper_high));
   const auto sd = static_cast<float>(draw.uniform(ranges.noise_low, ranges.noise_high));
   const Rng grain(seed, "glyphs noise", hash_name(part), number);
-  for (std::size_t i = 0; i < canvas.size(); i += 2) {
+  for (std::size_t i = 0; i < canvas.ink.size(); i += 2) {
     const std::uint64_t bits = grain.bits(i / 2);
     for (int half = 0; half < 2; ++half) {
-      const float ink = canvas[i + static_cast<std::size_t>(half)];
+      const float ink = canvas.ink[i + static_cast<std::size_t>(half)];
       const float level = paper + (1 - paper) * ink + sd * noise(bits, half);
       pixels[i + static_cast<std::size_t>(half)] =
           static_cast<std::uint8_t>(std::clamp(level, 0.0f, 1.0f) * 255 + 0.5f);
@@ -176,20 +38,40 @@ void render(std::uint64_t seed, std::string_view part, std::int64_t index, int d
   }
 }
 
+// Fills a set of the right shape: render(i, label, pixels) draws image i.
+static void fill(ImageSet& set, std::uint64_t seed, std::string_view part, std::int64_t count,
+                 const std::function<void(std::int64_t, int, std::uint8_t*)>& render) {
+  set.labels.resize(static_cast<std::size_t>(count));
+  set.pixels.resize(static_cast<std::size_t>(count * set.image_size()));
+  parallel_for(count, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const int label = label_of(seed, part, i, set.classes);
+      set.labels[static_cast<std::size_t>(i)] = label;
+      render(i, label, set.pixels.data() + i * set.image_size());
+    }
+  });
+}
+
 ImageSet generate(std::uint64_t seed, std::string_view part, std::int64_t count,
                   const Ranges& ranges) {
   ImageSet set;
   set.height = set.width = side;
   set.channels = 1;
-  set.classes = classes;
-  set.labels.resize(static_cast<std::size_t>(count));
-  set.pixels.resize(static_cast<std::size_t>(count * side * side));
-  parallel_for(count, 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const int digit = label_of(seed, part, i);
-      set.labels[static_cast<std::size_t>(i)] = digit;
-      render(seed, part, i, digit, set.pixels.data() + i * side * side, ranges);
-    }
+  set.classes = digits;
+  fill(set, seed, part, count, [&](std::int64_t i, int label, std::uint8_t* pixels) {
+    render(seed, part, i, label, pixels, ranges);
+  });
+  return set;
+}
+
+ImageSet generate_color(std::uint64_t seed, std::string_view part, std::int64_t count,
+                        const ColorStyle& style) {
+  ImageSet set;
+  set.height = set.width = style.side;
+  set.channels = 3;
+  set.classes = style.classes;
+  fill(set, seed, part, count, [&](std::int64_t i, int label, std::uint8_t* pixels) {
+    render_color(seed, part, i, label, style, pixels);
   });
   return set;
 }

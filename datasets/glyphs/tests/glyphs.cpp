@@ -3,6 +3,7 @@
 #include "datasets/glyphs/glyphs.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <vector>
 
@@ -75,7 +76,7 @@ TEST_CASE("glyphs: each ten images hold every class once, in an order that varie
 }
 
 TEST_CASE("glyphs: every style stays in its square and fills the height") {
-  for (int digit = 0; digit < classes; ++digit) {
+  for (int digit = 0; digit < digits; ++digit) {
     CHECK(styles_of(digit).size() >= 3);
     for (const Pen& style : styles_of(digit)) {
       double top = 1, bottom = 0;
@@ -168,6 +169,65 @@ TEST_CASE("glyphs: the preset fits the default set, and provenance names what wa
   CHECK(other.hashes().begin()->second != again.hashes().begin()->second);
 }
 
+TEST_CASE("glyphs: coloured sets of any number of classes and either size are balanced") {
+  for (const ColorStyle& style : {ColorStyle{32, 10}, ColorStyle{32, 37}, ColorStyle{64, 200}}) {
+    const ImageSet set = generate_color(1, "train", 2 * style.classes, style);
+    CHECK(set.image_size() == style.side * style.side * 3);
+    std::vector<int> counts(static_cast<std::size_t>(style.classes), 0);
+    for (const std::int32_t label : set.labels) ++counts[static_cast<std::size_t>(label)];
+    CHECK(std::all_of(counts.begin(), counts.end(), [](int n) { return n == 2; }));
+    const ImageSet fewer = generate_color(1, "train", 7, style);
+    CHECK(std::equal(fewer.pixels.begin(), fewer.pixels.end(), set.pixels.begin()));
+    CHECK(generate_color(2, "train", 7, style).pixels != fewer.pixels);
+    CHECK(generate_color(1, "test", 7, style).pixels != fewer.pixels);
+  }
+}
+
+// Hue of the pixel that differs most from the corners, in sixths of a turn.
+static double ink_hue(const std::uint8_t* image, std::int64_t side) {
+  const std::uint8_t* ink = image;
+  int most = -1;
+  for (std::int64_t i = 0; i < side * side; ++i) {
+    const std::uint8_t* const p = image + 3 * i;
+    const int chroma = std::max({p[0], p[1], p[2]}) - std::min({p[0], p[1], p[2]});
+    if (chroma > most) most = chroma, ink = p;
+  }
+  const double r = ink[0], g = ink[1], b = ink[2], top = std::max({r, g, b});
+  const double hue = top == r ? (g - b) / most : top == g ? 2 + (b - r) / most : 4 + (r - g) / most;
+  return hue < 0 ? hue + 6 : hue;
+}
+
+TEST_CASE("glyphs: with 200 classes the hue of the ink is part of the class") {
+  const ColorStyle style{32, 200};
+  std::vector<std::uint8_t> image(32 * 32 * 3);
+  int near = 0;
+  const int count = 200;
+  for (int i = 0; i < count; ++i) {
+    const int variant = i % 20, band = variant / 4;  // of five
+    render_color(1, "train", i, variant * 10 + i % 10, style, image.data());
+    const double hue = ink_hue(image.data(), 32) / 6 * 5;  // in bands
+    const double away = std::abs(std::remainder(hue - (band + 0.5), 5.0));
+    near += away < 0.6;
+  }
+  CHECK(near > count * 7 / 10);  // strays and noise are sometimes more colourful
+}
+
+TEST_CASE("glyphs: the preset fits the coloured set") {
+  Glyphs data(1, 2000, 10, ColorStyle{32, 10});
+  CHECK(data.input().channels == 3);
+  CHECK(data.input().height == 32);
+  const ImageSet train = data.train();
+  std::vector<std::uint32_t> all(2000);
+  for (std::uint32_t i = 0; i < 2000; ++i) all[i] = i;
+  const Normalization measured = measure_normalization(train, all);
+  const Normalization preset = data.normalizations().at("glyphs");
+  for (std::size_t c = 0; c < 3; ++c) {
+    CHECK(std::abs(measured.mean[c] - preset.mean[c]) < 0.01);
+    CHECK(std::abs(measured.standard_deviation[c] - preset.standard_deviation[c]) < 0.01);
+  }
+  CHECK(data.hashes().count("glyphs train (color 1, 32 px, 10 classes, seed 1, 2000 images)") == 1);
+}
+
 TEST_CASE("glyphs: options reach the generator") {
   Registries registries;
   register_glyphs(registries);
@@ -186,4 +246,10 @@ TEST_CASE("glyphs: options reach the generator") {
   CHECK(data->train().pixels == generate(9, "train", 30).pixels);
   CHECK(data->test().pixels == generate(9, "test", 20).pixels);
   CHECK(data->normalizations().count(settings.text("normalization")) == 1);
+  settings.set("style", std::string("color64"), {});
+  settings.set("classes", std::int64_t{20}, {});
+  const auto color = registries.datasets.make(settings, DataRoot{});
+  CHECK(color->train().pixels == generate_color(9, "train", 30, {64, 20}).pixels);
+  settings.set("style", std::string("grey"), {});
+  CHECK_THROWS_AS(registries.datasets.make(settings, DataRoot{}), Error);
 }
