@@ -4,6 +4,7 @@
 
 #include "bench/child.h"
 #include "bench/comparison.h"
+#include "bench/loader_speed.h"
 #include "bench/report.h"
 #include "cli/commands.h"
 
@@ -44,9 +45,20 @@ std::vector<bench::Row> measure_all(const Registries& registries, const BenchArg
   return rows;
 }
 
+int bench_loader(const Registries& registries, const BenchArguments& a) {
+  const auto speed =
+      bench::measure_loader(registries, a.threads.value_or(available_cores()), a.steps);
+  fmt::print("{}", a.json ? bench::loader_speed_as_json(speed) : bench::loader_speed_text(speed));
+  return 0;
+}
+
 }  // namespace
 
 int bench_command(const Registries& registries, const BenchArguments& a) {
+  if (a.loader) {
+    check_numbers(a, 1);
+    return bench_loader(registries, a);
+  }
   const auto cases = bench::select(registries, {a.nets, a.dtypes, a.modes});
   check_numbers(a, cases.size());
   try {

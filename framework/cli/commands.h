@@ -25,7 +25,7 @@ struct BenchArguments {
   std::optional<int> threads;                    ///< none: all cores that the process may use
   int repetitions = 5;
   std::int64_t steps = 0;  ///< per repetition; 0: by time
-  bool compare_pytorch = false, in_process = false, json = false;
+  bool compare_pytorch = false, in_process = false, loader = false, json = false;
 };
 
 int run(const Registries& registries, const RunArguments& arguments);

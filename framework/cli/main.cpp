@@ -46,6 +46,11 @@ void declare_bench(CLI::App& app, BenchArguments& a) {
                  "each op")
       ->excludes(repetitions)
       ->excludes(compare);
+  bench
+      ->add_flag("--loader", a.loader,
+                 "instead, images a second of the CIFAR training transform, by so many --threads; "
+                 "scripts/bench-loader compares it with PyTorch")
+      ->excludes(compare);
   bench->add_flag("--json", a.json, "an array of objects, one per row");
 }
 

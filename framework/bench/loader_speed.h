@@ -1,0 +1,25 @@
+#pragma once
+// How fast batches are made.
+
+#include <cstdint>
+#include <string>
+
+#include <bitwright/core/registry.h>
+
+namespace bitwright::bench {
+
+struct LoaderSpeed {
+  int workers = 1;  ///< threads that prepare batches; whoever takes them helps
+  std::int64_t batches = 0;
+  double images_per_s = 0;
+};
+
+/// The usual CIFAR training transform: margins of 4 pixels and a crop, a flip by chance,
+/// normalisation; batches of 128 from 50,000 images of noise, taken as fast as they come.
+/// `batches` to time; 0: for about two seconds.
+LoaderSpeed measure_loader(const Registries& registries, int workers, std::int64_t batches);
+
+std::string loader_speed_text(const LoaderSpeed& speed);
+std::string loader_speed_as_json(const LoaderSpeed& speed);
+
+}  // namespace bitwright::bench
