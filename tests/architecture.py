@@ -3,7 +3,8 @@
 Holds the tree to its rules, reading text only:
   - a part of framework/ includes headers of its own level or below, and no two parts include each
     other, directly or around a circle;
-  - methods/ and datasets/ see public headers, the standard library, fmt, zlib, their own folder;
+  - methods/ and datasets/ see public headers, the standard library, fmt, zlib, libjpeg-turbo, their own
+    folder;
   - oneDNN is included in framework/kernels only;
   - no file names an absolute path of somebody's machine.
 Checks first that each rule catches an example that breaks it."""
@@ -116,7 +117,7 @@ def violations(root):
                 if quote == '"':
                     allowed = beside
                 else:
-                    allowed = target.startswith(("bitwright/", "fmt/")) or target == "zlib.h" or \
+                    allowed = target.startswith(("bitwright/", "fmt/")) or target in ("zlib.h", "turbojpeg.h") or \
                         re.fullmatch(r"[a-z0-9_]+", target)
                 if not allowed:
                     out.append(f"{at}: {plugin.group(1)} may not include {target}")

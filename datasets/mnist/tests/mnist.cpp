@@ -147,8 +147,7 @@ TEST_CASE("mnist: wrong magic numbers") {
                  "magic number 2052; 2051 (idx images)");
   check_contains(message_with(labels_name, big_endian(1) + labels_file({1}).substr(4)),
                  "magic number 1; 2049 (idx labels)");
-  check_contains(message_with(labels_name, std::string("\1\x8\0\0", 4) + "\4\0\0\0"),
-                 "byte-swapped");
+  check_contains(message_with(labels_name, std::string("\1\x8\0\0\4\0\0\0", 8)), "byte-swapped");
   check_contains(message_with(labels_name, images_file(4)), "exchanged");
   check_contains(message_with(images_name, labels_file(std::vector<int>(16, 1))), "exchanged");
 }

@@ -1,5 +1,4 @@
 #include <bitwright/core/registry.h>
-#include <bitwright/experiment/builtin.h>
 
 #include "data/augmentations/augmentations.h"
 
