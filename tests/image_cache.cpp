@@ -75,6 +75,9 @@ TEST_CASE("made once, then mapped; made again when the source is another one") {
   CHECK(third.made);
   check_images(third.images, 40);
   check_images(second.images, 100);  // the old file is still there for those who have it
+  CHECK(cached_images(
+            file, "source 2", [&] { return plan_of(40, &made); }, true)
+            .made);
   CHECK(names_in(dir.path() + "/new/folder") ==
         std::vector<std::string>{"a.images", "a.images.lock"});
 }

@@ -49,7 +49,7 @@ ImageSet TinyImageNet::load(const std::string& part, const List& list) {
       fmt::format("tinyimagenet-{}-{}-{}.images",
                   sha256(copy.path.data(), copy.path.size()).substr(0, 12), part, order);
   const std::string source_text = fmt::format("reader {}, {}", kReaderVersion, fingerprint(copy));
-  CachedImages cached = cached_images(root_.cache + "/" + name, source_text, [&] {
+  const auto plan = [&] {
     const std::shared_ptr<const Source> source = open_source(copy);
     const auto classes = read_classes(*source);
     Listing listing = list(*source, classes);
@@ -58,7 +58,9 @@ ImageSet TinyImageNet::load(const std::string& part, const List& list) {
       for (std::int32_t& label : listing.labels) label = ranks[static_cast<std::size_t>(label)];
     }
     return plan_of(source, std::move(listing), static_cast<int>(classes.size()));
-  });
+  };
+  CachedImages cached =
+      cached_images(root_.cache + "/" + name, source_text, plan, root_.verify_again);
   classes_ = cached.images.classes;
   hashes_[fmt::format("tinyimagenet {} (decoded, {} order)", part, order)] = cached.sha256;
   return std::move(cached.images);

@@ -44,8 +44,9 @@ void remove_leftovers(const fs::path& file) {
 }  // namespace
 
 CachedImages cached_images(const std::string& file, const std::string& source,
-                           const std::function<ImagePlan()>& plan) {
-  if (auto found = open_image_file(file, source)) return *std::move(found);
+                           const std::function<ImagePlan()>& plan, bool anew) {
+  const auto found = [&] { return anew ? std::nullopt : open_image_file(file, source); };
+  if (auto images = found()) return *std::move(images);
   std::error_code error;
   fs::create_directories(fs::path(file).parent_path(), error);
   if (error)
@@ -53,7 +54,7 @@ CachedImages cached_images(const std::string& file, const std::string& source,
                         "the cache folder cannot be made: " + error.message(),
                         "a folder that can be written", "set data.cache=DIR to another folder");
   const Lock lock(file + ".lock");
-  if (auto found = open_image_file(file, source)) return *std::move(found);  // made meanwhile
+  if (auto images = found()) return *std::move(images);  // made meanwhile
   if (lock.held()) remove_leftovers(file);
   write_image_file(file, source, plan());
   auto made = open_image_file(file, source);

@@ -11,6 +11,7 @@
 #include <bitwright/results/checkpoint.h>
 
 #include "experiment/assembly.h"
+#include "experiment/cache_folder.h"
 #include "kernels/convolution_choice.h"
 #include "kernels/library_versions.h"
 
@@ -21,13 +22,6 @@ namespace fs = std::filesystem;
 using kernels::ConvTable;
 
 constexpr const char* kEvent = "algorithm";
-
-std::string cache_folder() {
-  for (const auto& [variable, below] : {std::pair{"XDG_CACHE_HOME", ""}, {"HOME", "/.cache"}})
-    if (const char* value = std::getenv(variable); value != nullptr && *value != '\0')
-      return std::string(value) + below + "/bitwright";
-  return ".cache/bitwright";
-}
 
 Error unreadable(const std::string& file, const std::string& what) {
   return config_error(Place{file}, what, "a table that `bitwright tune` wrote",
@@ -96,7 +90,7 @@ std::vector<kernels::ConvShape> shapes_of(const Registries& registries, const Se
 }  // namespace
 
 std::string tuned_algorithms_file(int threads) {
-  return fmt::format("{}/algorithms-{}-onednn{}-threads{}.yaml", cache_folder(),
+  return fmt::format("{}/algorithms-{}-onednn{}-threads{}.yaml", user_cache_folder(),
                      kernels::instruction_set(), kernels::onednn_version(), threads);
 }
 

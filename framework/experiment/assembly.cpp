@@ -11,6 +11,7 @@
 #include <bitwright/data/normalization.h>
 #include <bitwright/data/subset.h>
 
+#include "experiment/cache_folder.h"
 #include "experiment/initial_weights.h"
 #include "kernels/cpu.h"
 #include "optim/schedules.h"
@@ -31,24 +32,13 @@ DType resolve_precision(const Settings& config) {
   return DType::bf16;
 }
 
-static std::string environment(const char* variable) {
-  const char* const value = std::getenv(variable);
-  return value == nullptr ? "" : value;
-}
-
-static std::string cache_folder(const Settings& data) {
-  if (const std::string& folder = data.text("cache"); !folder.empty()) return folder;
-  if (const std::string base = environment("XDG_CACHE_HOME"); !base.empty())
-    return base + "/bitwright";
-  const std::string home = environment("HOME");
-  return home.empty() ? "bitwright-cache" : home + "/.cache/bitwright";
-}
-
 DataRoot data_root(const Settings& data) {
-  const std::string cache = cache_folder(data);
+  const std::string& given = data.text("cache");
+  const std::string cache = given.empty() ? user_cache_folder() : given;
   if (const std::string& root = data.text("root"); !root.empty())
     return {root, data.where("root"), cache};
-  return {environment("BITWRIGHT_DATA"), Place{"BITWRIGHT_DATA"}, cache};
+  const char* const variable = std::getenv("BITWRIGHT_DATA");
+  return {variable == nullptr ? "" : variable, Place{"BITWRIGHT_DATA"}, cache};
 }
 
 static Split make_split(const Settings& split, const ImageSet& train, std::uint64_t run_seed) {

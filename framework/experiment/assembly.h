@@ -26,8 +26,8 @@ int resolve_threads(const Settings& config);
 /// CPU without it, unless emulation is asked for.
 DType resolve_precision(const Settings& config);
 
-/// `data.root`, else the environment's BITWRIGHT_DATA; the cache is `data.cache`, else bitwright in
-/// XDG_CACHE_HOME, else ~/.cache/bitwright.
+/// `data.root`, else the environment's BITWRIGHT_DATA; the cache is `data.cache`, else the
+/// user's.
 DataRoot data_root(const Settings& data);
 
 /// The data of a run: read once, split, with its normalisation.

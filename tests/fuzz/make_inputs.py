@@ -88,7 +88,35 @@ def remembered_hashes():
     put("remembered_hashes", "one", ("bitwright hashes 1\nkey\n" + line).encode())
 
 
+def jpeg():
+    from PIL import Image
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    smooth = Image.fromarray(noise[:8, :8]).resize((64, 64))
+    for name, image, options in (
+            ("color", smooth, {}), ("grey", smooth.convert("L"), {}),
+            ("progressive", smooth, {"progressive": True}), ("cmyk", smooth.convert("CMYK"), {}),
+            ("small", smooth.resize((16, 16)), {}), ("full", smooth, {"subsampling": 0})):
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=60, **options)
+        put("jpeg", name, out.getvalue())
+
+
+def tinyimagenet_lists():
+    put("tinyimagenet_lists", "two", b"n02\nn01\n\0val_1.JPEG\tn01\t0\nval_0.JPEG\tn02\t0\n\0"
+        b"n01\tegg, ovum\n\0train/n01/images/n01_5.JPEG\ntrain/n02/images/n02_1.JPEG\n"
+        b"val/images/val_0.JPEG\nval/images/val_1.JPEG\n")
+
+
+def image_cache():
+    header = b"bitwright images" + struct.pack("<IiQQQQ", 1, 3, 2, 2, 1, 3)
+    file = header + bytes(64) + b"c" * 64 + bytes(8) + b"pixels012345" + struct.pack("<2i", 2, 0)
+    put("image_cache", "two", b"\1" + file + bytes(4))
+
+
 idx()
 cifar()
 archives()
 remembered_hashes()
+jpeg()
+tinyimagenet_lists()
+image_cache()

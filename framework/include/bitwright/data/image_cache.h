@@ -29,8 +29,8 @@ struct CachedImages {
 /// they are made from is; else those of plan(), which are then in `file`. A file that is damaged is
 /// made anew. It is written under another name, synced and renamed: nobody ever sees a part of it,
 /// and of several processes one makes it while the others wait. Throws a storage error when the
-/// file cannot be written, and whatever plan() and make() throw.
+/// file cannot be written, and whatever plan() and make() throw. `anew`: made in any case.
 CachedImages cached_images(const std::string& file, const std::string& source,
-                           const std::function<ImagePlan()>& plan);
+                           const std::function<ImagePlan()>& plan, bool anew = false);
 
 }  // namespace bitwright
