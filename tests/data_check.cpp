@@ -108,7 +108,8 @@ TEST_CASE("data check: the real files") {
   const Outcome o = check(dir, root);
   CAPTURE(o.err);
   CHECK(o.status == 0);
-  check_contains(o.out, "\nmnist: 60000 training and 10000 test images, 10 classes with 5421 to ");
+  check_contains(o.out, "mnist: 60000 training and 10000 test images, 10 classes with 5421 to ");
   check_contains(o.out, "cifar10: 50000 training and 10000 test images, 10 classes with 5000 ");
   check_contains(o.out, "cifar100 (subset): 33500 of 50000 training and 4000 of 10000 test ");
+  check_contains(o.out, "tinyimagenet (subset): 15000 of 100000 training and 1500 of 10000 test ");
 }

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <bitwright/data/normalization.h>
+
 #include "cifar.h"
 
 namespace bitwright::cifar {
@@ -145,8 +147,8 @@ const Variant& cifar10() {
       .test = {{{"labels", 10}}, 0, 10000},
       .class_names = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse",
                       "ship", "truck"},
-      .normalizations = {{"cifar10", {{.4914, .4822, .4465}, {.2470, .2435, .2616}}},
-                         {"cifar10_per_image", {{.4914, .4822, .4465}, {.2023, .1994, .2010}}}}};
+      .normalizations = {{"cifar10", standard_normalization("cifar10")},
+                         {"cifar10_per_image", standard_normalization("cifar10_per_image")}}};
   return variant;
 }
 
@@ -154,13 +156,12 @@ const Variant& cifar100(bool coarse) {
   const auto variant = [](bool with_coarse) {
     const std::vector<LabelKind> labels{{"coarse_labels", 20}, {"fine_labels", 100}};
     const std::size_t wanted = with_coarse ? 0 : 1;
-    return Variant{
-        .name = "cifar100",
-        .layout = cifar100_layout(),
-        .train = {labels, wanted, 50000},
-        .test = {labels, wanted, 10000},
-        .class_names = with_coarse ? coarse_names : fine_names,
-        .normalizations = {{"cifar100", {{.5071, .4865, .4409}, {.2673, .2564, .2762}}}}};
+    return Variant{.name = "cifar100",
+                   .layout = cifar100_layout(),
+                   .train = {labels, wanted, 50000},
+                   .test = {labels, wanted, 10000},
+                   .class_names = with_coarse ? coarse_names : fine_names,
+                   .normalizations = {{"cifar100", standard_normalization("cifar100")}}};
   };
   static const Variant with_fine = variant(false), with_coarse = variant(true);
   return coarse ? with_coarse : with_fine;

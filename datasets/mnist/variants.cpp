@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include <bitwright/data/normalization.h>
+
 #include "mnist.h"
 
 namespace bitwright::mnist {
@@ -81,7 +83,7 @@ const Variant& mnist() {
                                layout("MNIST", "mnist", mnist_facts,
                                       {"", "mnist", "MNIST/raw", "mnist/MNIST/raw"}, {"mnist"}),
                                {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
-                               {{0.1307}, {0.3081}}};
+                               standard_normalization("mnist")};
   return variant;
 }
 
