@@ -14,20 +14,24 @@ void specialize(bool condition, const F& f) {
   condition ? f(std::true_type{}) : f(std::false_type{});
 }
 
+float single(double value) { return static_cast<float>(value); }
+
 }  // namespace
 
 void adam_step(std::int64_t n, const AdamStep& s, const float* __restrict gradient,
                float* __restrict value, float* __restrict first_moment,
                float* __restrict second_moment) {
-  const float rate = s.learning_rate / s.correction1;
-  const float root_correction = 1.f / std::sqrt(s.correction2);
-  const float beta1 = s.beta1, beta2 = s.beta2, epsilon = s.epsilon, decay = s.weight_decay;
-  const float keep = 1 - s.learning_rate * s.weight_decay;
+  const float rate = single(s.learning_rate / s.correction1);
+  const float root_correction = single(1 / std::sqrt(s.correction2));
+  const float beta1 = single(s.beta1), take1 = single(1 - s.beta1);
+  const float beta2 = single(s.beta2), take2 = single(1 - s.beta2);
+  const float epsilon = single(s.epsilon), decay = single(s.weight_decay);
+  const float keep = single(1 - s.learning_rate * s.weight_decay);
   specialize(s.decay == Decay::decoupled, [&](auto decoupled) {
     for_each_element(n, [=](std::int64_t i) {
       const float g = decoupled ? gradient[i] : gradient[i] + decay * value[i];
-      const float m = first_moment[i] = beta1 * first_moment[i] + (1 - beta1) * g;
-      const float v = second_moment[i] = beta2 * second_moment[i] + (1 - beta2) * g * g;
+      const float m = first_moment[i] = beta1 * first_moment[i] + take1 * g;
+      const float v = second_moment[i] = beta2 * second_moment[i] + take2 * g * g;
       const float kept = decoupled ? keep * value[i] : value[i];
       value[i] = kept - rate * m / (std::sqrt(v) * root_correction + epsilon);
     });
@@ -36,8 +40,9 @@ void adam_step(std::int64_t n, const AdamStep& s, const float* __restrict gradie
 
 void sgd_step(std::int64_t n, const SgdStep& s, const float* __restrict gradient,
               float* __restrict value, float* __restrict velocity) {
-  const float rate = s.learning_rate, momentum = s.momentum, decay = s.weight_decay;
-  const float push = 1 - s.dampening, keep = 1 - rate * decay;
+  const float rate = single(s.learning_rate), decay = single(s.weight_decay);
+  const float momentum = single(s.momentum), push = single(1 - s.dampening);
+  const float keep = single(1 - s.learning_rate * s.weight_decay);
   specialize(s.decay == Decay::decoupled, [&](auto decoupled) {
     specialize(s.nesterov, [&](auto nesterov) {
       for_each_element(n, [=](std::int64_t i) {
@@ -52,7 +57,8 @@ void sgd_step(std::int64_t n, const SgdStep& s, const float* __restrict gradient
 
 void sgd_step(std::int64_t n, const SgdStep& s, const float* __restrict gradient,
               float* __restrict value) {
-  const float rate = s.learning_rate, decay = s.weight_decay, keep = 1 - rate * decay;
+  const float rate = single(s.learning_rate), decay = single(s.weight_decay);
+  const float keep = single(1 - s.learning_rate * s.weight_decay);
   specialize(s.decay == Decay::decoupled, [&](auto decoupled) {
     for_each_element(n, [=](std::int64_t i) {
       const float g = decoupled ? gradient[i] : gradient[i] + decay * value[i];

@@ -9,9 +9,11 @@ namespace bitwright::kernels {
 /// multiplied by 1 - learning_rate * weight_decay first (Loshchilov and Hutter 2019).
 enum class Decay { l2, decoupled };
 
+// Numbers are double: what is derived from them, such as 1 - beta2, keeps its digits and is rounded
+// to float once, before the loop.
 struct AdamStep {
-  float learning_rate, beta1, beta2, epsilon, weight_decay;
-  float correction1, correction2;  ///< 1 - beta^t
+  double learning_rate, beta1, beta2, epsilon, weight_decay;
+  double correction1, correction2;  ///< 1 - beta^t
   Decay decay = Decay::l2;
 };
 
@@ -20,7 +22,7 @@ void adam_step(std::int64_t n, const AdamStep& step, const float* gradient, floa
                float* first_moment, float* second_moment);
 
 struct SgdStep {
-  float learning_rate, momentum, dampening, weight_decay;
+  double learning_rate, momentum, dampening, weight_decay;
   bool nesterov;
   Decay decay = Decay::l2;
 };

@@ -27,13 +27,13 @@ class Adam final : public SlotOptimizer {
   void update(OptimizerSlot& slot, double learning_rate) override {
     const double t = static_cast<double>(steps());
     const kernels::AdamStep step{
-        .learning_rate = static_cast<float>(learning_rate),
-        .beta1 = static_cast<float>(beta1_),
-        .beta2 = static_cast<float>(beta2_),
-        .epsilon = static_cast<float>(epsilon_),
-        .weight_decay = static_cast<float>(slot.weight_decay),
-        .correction1 = static_cast<float>(1 - std::pow(beta1_, t)),
-        .correction2 = static_cast<float>(1 - std::pow(beta2_, t)),
+        .learning_rate = learning_rate,
+        .beta1 = beta1_,
+        .beta2 = beta2_,
+        .epsilon = epsilon_,
+        .weight_decay = slot.weight_decay,
+        .correction1 = 1 - std::pow(beta1_, t),
+        .correction2 = 1 - std::pow(beta2_, t),
         .decay = decay_,
     };
     kernels::adam_step(slot.tensor.value.numel(), step, slot.tensor.gradient.f32(),

@@ -28,10 +28,10 @@ class Sgd final : public SlotOptimizer {
  private:
   void update(OptimizerSlot& slot, double learning_rate) override {
     const kernels::SgdStep step{
-        .learning_rate = static_cast<float>(learning_rate),
-        .momentum = static_cast<float>(momentum_),
-        .dampening = static_cast<float>(steps() == 1 ? 0 : dampening_),
-        .weight_decay = static_cast<float>(slot.weight_decay),
+        .learning_rate = learning_rate,
+        .momentum = momentum_,
+        .dampening = steps() == 1 ? 0 : dampening_,
+        .weight_decay = slot.weight_decay,
         .nesterov = nesterov_,
         .decay = decay_,
     };

@@ -14,7 +14,7 @@ TrainingStep::TrainingStep(Network& network, MethodStack& methods, Optimizer& op
                            const BatchShape& b, DType precision, const UpdateOptions& options)
     : methods_(methods), optimizer_(optimizer), batch_(b) {
   Forward forward(tape_, true, methods);
-  logits_ = logits(network, forward, tape_.constant(batch_.images), precision);
+  logits_ = bitwright::logits(network, forward, tape_.constant(batch_.images), precision);
   {
     const LabelScope label(tape_, "loss");
     loss_ = methods.total_loss(forward,

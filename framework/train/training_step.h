@@ -51,6 +51,7 @@ class TrainingStep {
   /// gradients and returns the mean of their losses.
   void accumulate(const StepInfo& now);
 
+  const Tensor& logits() const { return logits_.value(); }  ///< [N, classes], of the last batch
   std::int64_t correct() const;  ///< images of the last update that were classified right
   /// L2 norm of the last update's gradients before they were clipped to a norm.
   std::optional<double> gradient_norm() const { return gradient_norm_; }

@@ -56,7 +56,7 @@ class BatchNorm final : public Op {
   void backward(const BackwardArgs& a) override {
     for_float_type(a.output_gradients[0].type(), [&]<class T>(T*) { backward_of<T>(a); });
   }
-  bool backward_reads_input(std::size_t k) const override { return k <= (affine_ ? 2 : 0); }
+  bool backward_reads_input(std::size_t k) const override { return k <= (affine_ ? 1 : 0); }
   bool backward_reads_output(std::size_t) const override { return relu_; }
 
   std::unique_ptr<Op> fuse(const Op& next, const Seam& seam) const override {
@@ -77,7 +77,7 @@ class BatchNorm final : public Op {
   void backward_of(const BackwardArgs& a) {
     const T *x = a.inputs[0].as<T>(), *dy = a.output_gradients[0].as<T>();
     const T* y = relu_ ? a.outputs[0].as<T>() : nullptr;
-    kernels::Normalization n = normalization(a.inputs);
+    kernels::Normalization n = normalization(a.inputs.first(affine_ ? 2 : 1));
     T* residual_gradient = nullptr;
     if (residual_ && a.input_gradients.back().defined())
       residual_gradient = a.input_gradients.back().as<T>();
@@ -98,13 +98,14 @@ class BatchNorm final : public Op {
                                 a.input_gradients[0].as<T>());
   }
 
+  // Backward passes no shift: it reads none.
   kernels::Normalization normalization(std::span<const Tensor> in) const {
     return {.rows = rows_,
             .channels = channels_,
             .mean = mean_.f32(),
             .inverse_sd = inverse_sd_.f32(),
             .scale = affine_ ? in[1].f32() : nullptr,
-            .shift = affine_ ? in[2].f32() : nullptr,
+            .shift = affine_ && in.size() > 2 ? in[2].f32() : nullptr,
             .relu = relu_};
   }
 

@@ -29,9 +29,10 @@ struct SignTanh {
   struct Bound {
     float steepness;
     float value(float x) const { return sign_of(x); }
+    // 1 - tanh^2 would cancel where tanh is near 1; it is cosh^-2 = 4 e / (1 + e)^2.
     float derivative(float x) const {
-      const float t = vector_tanh(steepness * x);
-      return steepness * (1.f - t * t);
+      const float e = vector_exp(-2.f * std::fabs(steepness * x));
+      return 4.f * steepness * e / ((1.f + e) * (1.f + e));
     }
   };
   Bound bind() const { return {static_cast<float>(steepness.get())}; }
