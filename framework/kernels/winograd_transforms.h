@@ -1,6 +1,6 @@
 #pragma once
-// The one-dimensional transforms of Winograd's F(4, 3) on rows of `lanes` channels, with the points
-// 0, 1, -1, 2, -2 and infinity (Lavin and Gray 2016, section 4.3). A two-dimensional transform
+// The one-dimensional transforms of Winograd's F(4, 3) on rows of `lanes` channels (Lavin and Gray
+// 2016, section 4.3), with the points 0, p, -p, q, -q and infinity. A two-dimensional transform
 // applies one along columns, then along rows. Elements are float or, at the ends, bfloat16. They
 // are inlined by force: a copy outside the loops of parallel_for would be compiled for the
 // baseline.
@@ -13,6 +13,20 @@ inline constexpr int kTile = 4;   ///< outputs of a tile, along one axis
 inline constexpr int kPatch = 6;  ///< inputs of a tile, and its frequencies
 inline constexpr int kKernel = 3;
 
+// Half the rounding errors of the usual points 1 and 2: the powers of p and q, by which frequencies
+// count, and the differences of their squares, by which weights are divided, stay closer to 1
+// (Barabasz et al. 2020, arXiv:1803.10986, choose points this way). All these are exact in float.
+inline constexpr float kP = 0.625f, kQ = 1.5f;
+inline constexpr float kP2 = kP * kP, kQ2 = kQ * kQ, kP3 = kP2 * kP, kQ3 = kQ2 * kQ;
+// The weights' divisors: products of a point's differences to the other ones.
+inline constexpr double kAtZero = double{kP2} * kQ2;
+inline constexpr double kAtP = 2.0 * kP2 * (kP2 - kQ2), kAtQ = 2.0 * kQ2 * (kQ2 - kP2);
+inline constexpr float kZeroShare = float(1 / kAtZero);
+inline constexpr float kPShare = float(1 / kAtP), kPShare1 = float(kP / kAtP),
+                       kPShare2 = float(kP2 / kAtP);
+inline constexpr float kQShare = float(1 / kAtQ), kQShare1 = float(kQ / kAtQ),
+                       kQShare2 = float(kQ2 / kAtQ);
+
 /// u = B^T d: six pixels to six frequencies.
 template <class In, class Out>
 [[gnu::always_inline]] inline void input_transform(const In* const* d, Out* const* u,
@@ -23,13 +37,14 @@ template <class In, class Out>
   for (std::int64_t i = 0; i < lanes; ++i) {
     const float a = float(d0[i]), b = float(d1[i]), c = float(d2[i]);
     const float d = float(d3[i]), e = float(d4[i]), f = float(d5[i]);
-    const float even = e - 4 * c, odd = d - 4 * b, narrow = e - c, wide = 2 * (d - b);
-    u0[i] = 4 * a - 5 * c + e;
-    u1[i] = even + odd;
-    u2[i] = even - odd;
-    u3[i] = narrow + wide;
-    u4[i] = narrow - wide;
-    u5[i] = 4 * b - 5 * d + f;
+    const float even_p = e - kQ2 * c, odd_p = kP * (d - kQ2 * b);
+    const float even_q = e - kP2 * c, odd_q = kQ * (d - kP2 * b);
+    u0[i] = kP2 * kQ2 * a - (kP2 + kQ2) * c + e;
+    u1[i] = even_p + odd_p;
+    u2[i] = even_p - odd_p;
+    u3[i] = even_q + odd_q;
+    u4[i] = even_q - odd_q;
+    u5[i] = kP2 * kQ2 * b - (kP2 + kQ2) * d + f;
   }
 }
 
@@ -42,12 +57,12 @@ template <class In, class Out, class Finish>
   Out *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
-    const float sum1 = m1[i] + m2[i], difference1 = m1[i] - m2[i];
-    const float sum2 = m3[i] + m4[i], difference2 = m3[i] - m4[i];
-    y0[i] = Out(finish(0, i, m0[i] + sum1 + sum2));
-    y1[i] = Out(finish(1, i, difference1 + 2 * difference2));
-    y2[i] = Out(finish(2, i, sum1 + 4 * sum2));
-    y3[i] = Out(finish(3, i, difference1 + 8 * difference2 + m5[i]));
+    const float sum_p = m1[i] + m2[i], difference_p = m1[i] - m2[i];
+    const float sum_q = m3[i] + m4[i], difference_q = m3[i] - m4[i];
+    y0[i] = Out(finish(0, i, m0[i] + sum_p + sum_q));
+    y1[i] = Out(finish(1, i, kP * difference_p + kQ * difference_q));
+    y2[i] = Out(finish(2, i, kP2 * sum_p + kQ2 * sum_q));
+    y3[i] = Out(finish(3, i, kP3 * difference_p + kQ3 * difference_q + m5[i]));
   }
 }
 template <class In, class Out>
@@ -65,12 +80,13 @@ template <class In, class Out>
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
     const float a = float(y0[i]), b = float(y1[i]), c = float(y2[i]), d = float(y3[i]);
-    const float even1 = a + c, odd1 = b + d, even2 = a + 4 * c, odd2 = 2 * b + 8 * d;
+    const float even_p = a + kP2 * c, odd_p = kP * b + kP3 * d;
+    const float even_q = a + kQ2 * c, odd_q = kQ * b + kQ3 * d;
     m0[i] = a;
-    m1[i] = even1 + odd1;
-    m2[i] = even1 - odd1;
-    m3[i] = even2 + odd2;
-    m4[i] = even2 - odd2;
+    m1[i] = even_p + odd_p;
+    m2[i] = even_p - odd_p;
+    m3[i] = even_q + odd_q;
+    m4[i] = even_q - odd_q;
     m5[i] = d;
   }
 }
@@ -84,13 +100,13 @@ template <class In, class Out>
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
     const float a = g0[i], b = g1[i], c = g2[i];
-    const float outer = (a + c) * (-1.f / 6), middle = b * (-1.f / 6);
-    const float outer2 = a * (1.f / 24) + c * (1.f / 6), middle2 = b * (1.f / 12);
-    u0[i] = a * 0.25f;
-    u1[i] = outer + middle;
-    u2[i] = outer - middle;
-    u3[i] = outer2 + middle2;
-    u4[i] = outer2 - middle2;
+    const float even_p = kPShare * a + kPShare2 * c, odd_p = kPShare1 * b;
+    const float even_q = kQShare * a + kQShare2 * c, odd_q = kQShare1 * b;
+    u0[i] = kZeroShare * a;
+    u1[i] = even_p + odd_p;
+    u2[i] = even_p - odd_p;
+    u3[i] = even_q + odd_q;
+    u4[i] = even_q - odd_q;
     u5[i] = c;
   }
 }
@@ -103,11 +119,11 @@ template <class In, class Out>
   Out *g0 = g[0], *g1 = g[1], *g2 = g[2];
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < lanes; ++i) {
-    const float sum1 = (u1[i] + u2[i]) * (-1.f / 6), difference1 = (u2[i] - u1[i]) * (1.f / 6);
-    const float sum2 = u3[i] + u4[i], difference2 = u3[i] - u4[i];
-    g0[i] = u0[i] * 0.25f + sum1 + sum2 * (1.f / 24);
-    g1[i] = difference1 + difference2 * (1.f / 12);
-    g2[i] = sum1 + sum2 * (1.f / 6) + u5[i];
+    const float sum_p = u1[i] + u2[i], difference_p = u1[i] - u2[i];
+    const float sum_q = u3[i] + u4[i], difference_q = u3[i] - u4[i];
+    g0[i] = kZeroShare * u0[i] + kPShare * sum_p + kQShare * sum_q;
+    g1[i] = kPShare1 * difference_p + kQShare1 * difference_q;
+    g2[i] = kPShare2 * sum_p + kQShare2 * sum_q + u5[i];
   }
 }
 

@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
-"""Usage: tests/pytorch/networks.py PROGRAM [--nets NAME,...] [--verbose]
-One training step of whole networks, and ten of ResNet-20, from the same weights and batches here
-and in PyTorch; the networks are those of scripts/bench-pytorch. Loss, logits, gradients of all
-parameters and running statistics may differ from PyTorch in float64 by at most twice what PyTorch
-differs itself when it computes in f32, or in bf16 under autocast; three times where convolutions
-use Winograd's algorithm. PROGRAM is bitwright-calculate.
-  --nets NAMES  of these only
+"""Usage: tests/pytorch/networks.py PROGRAM [--nets NAME,...] [--batches N] [--steps N] [--verbose]
+Training steps of whole networks from the same weights and batches here and in PyTorch; the networks
+are those of scripts/bench-pytorch. Two comparisons:
+  - One step: loss, logits, gradients of all parameters and running statistics differ from PyTorch
+    in float64 by at most twice what PyTorch itself differs, in f32, and in bf16 under autocast;
+    three times in f32 where convolutions use Winograd's algorithm. An error is a ratio of L2 norms,
+    of which the root mean square over several batches counts: a ReLU whose input is nearly zero
+    passes a gradient here and stops it there, and that luck outweighs all rounding in one batch.
+  - Some steps of SGD with momentum and weight decay in f32: the losses stay within 0.001.
+The first one must also notice gradients that are wrong. PROGRAM is bitwright-calculate.
+  --nets NAMES  of these only (default: all)
+  --batches N   for the first comparison (default 4)
+  --steps N     of the second one (default 10)
   --verbose     prints all errors
 Skipped (77) without PyTorch, NumPy or h5py."""
 
@@ -26,15 +32,18 @@ import numpy  # noqa: E402
 import torch  # noqa: E402
 
 SCRIPT = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../scripts/bench-pytorch")
-# name: (ours, batch)
-NETS = {
-    "lenet300": ({"name": "lenet300", "batch_norm": False}, 100),
-    "lenet5": ({"name": "lenet5", "batch_norm": False}, 32),
-    "resnet20": ({"name": "resnet20"}, 16),
-    "vgg16": ({"name": "vgg16"}, 16),
-    "resnet18": ({"name": "resnet18"}, 8),
-    "resnet18-64x64": ({"name": "resnet18", "stem_stride": 2}, 8),
+WINOGRAD = 3  # instead of 2: the factor for networks with convolutions of this kind, in f32
+NETS = {  # name: (ours, batch, factor in f32)
+    "lenet300": ({"name": "lenet300", "batch_norm": False}, 100, 2),
+    "lenet5": ({"name": "lenet5", "batch_norm": False}, 32, 2),
+    "resnet20": ({"name": "resnet20"}, 16, WINOGRAD),
+    "vgg16": ({"name": "vgg16"}, 16, WINOGRAD),
+    "resnet18": ({"name": "resnet18"}, 8, WINOGRAD),
+    "resnet18-64x64": ({"name": "resnet18", "stem_stride": 2}, 8, WINOGRAD),
 }
+# A loss is one number, rounded to f32: half a unit in the last place, relative to the loss.
+FLOORS = {"loss": 6e-8, "logits": 0, "gradients": 0, "running statistics": 0}
+TRACKED = "resnet20"
 SGD = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4}
 
 
@@ -51,7 +60,7 @@ class Subject:
     def __init__(self, name, batches):
         torch.manual_seed(7)
         make, image, self.classes = bench_networks()[name]
-        self.ours, size = NETS[name]
+        self.ours, size, _ = NETS[name]
         self.net = make(torch.nn)
         for module in self.net.modules():  # not the trivial scales and shifts of fresh networks
             if isinstance(module, torch.nn.BatchNorm2d) and module.affine:
@@ -60,18 +69,19 @@ class Subject:
         self.images = torch.randn(batches, size, *image)
         self.labels = torch.randint(0, self.classes, (batches, size))
 
-    def ours_after(self, program, steps, precision):
+    def ours_after(self, program, batches, precision):
+        """Of steps on these batches, one after the other; of the first step more than the loss."""
         weights = [p.detach().numpy() for p in self.net.parameters()]
         request = {"network": self.ours, "images": list(self.images[0].shape),
                    "classes": self.classes, "precision": precision, "optimizer": SGD,
-                   "parameters": len(weights), "steps": steps}
+                   "parameters": len(weights), "steps": len(batches)}
         arrays = {f"parameter.{i}": w for i, w in enumerate(weights)}
-        for step in range(steps):
-            arrays[f"images.{step}"] = self.images[step].numpy()
-            arrays[f"labels.{step}"] = self.labels[step].numpy()
+        for step, batch in enumerate(batches):
+            arrays[f"images.{step}"] = self.images[batch].numpy()
+            arrays[f"labels.{step}"] = self.labels[batch].numpy()
         return exchange.calculate(program, "train", request, arrays)[1]
 
-    def of_torch(self, steps, dtype):
+    def of_torch(self, batches, dtype):
         """The same in PyTorch: f64, f32, or bf16 under autocast as scripts/bench-pytorch."""
         net = copy.deepcopy(self.net).to(torch.float64 if dtype == "f64" else torch.float32)
         if dtype == "bf16":
@@ -81,7 +91,8 @@ class Subject:
         optimizer = torch.optim.SGD(net.parameters(), SGD["learning_rate"], SGD["momentum"],
                                     weight_decay=SGD["weight_decay"])
         results, losses = {}, []
-        for images, labels in zip(self.images[:steps], self.labels[:steps]):
+        for batch in batches:
+            images, labels = self.images[batch], self.labels[batch]
             images = images.to(next(net.parameters()).dtype)
             if dtype == "bf16":
                 images = images.to(memory_format=torch.channels_last)
@@ -114,20 +125,70 @@ def errors_of(results, exact):
     return errors
 
 
+def with_wrong_gradients(results):
+    """A tenth of each of them is missing."""
+    return {name: 0.9 * value if name.startswith("gradient.") else value
+            for name, value in results.items()}
+
+
+def mean_square(errors):
+    """Root mean squares over the batches, of each kind of error."""
+    return {what: numpy.sqrt(numpy.mean([e[what] ** 2 for e in errors])) for what in FLOORS}
+
+
+def compare_one_step(program, name, batches, verbose):
+    """Whether the errors are small enough, and would not be with wrong gradients."""
+    subject, good = Subject(name, batches), True
+    exact = [subject.of_torch([b], "f64") for b in range(batches)]
+    for dtype, factor in (("f32", NETS[name][2]), ("bf16", 2)):
+        results = [subject.ours_after(program, [b], dtype) for b in range(batches)]
+        theirs = mean_square([errors_of(subject.of_torch([b], dtype), exact[b])
+                              for b in range(batches)])
+        ours = mean_square([errors_of(r, e) for r, e in zip(results, exact)])
+        wrong = mean_square([errors_of(with_wrong_gradients(r), e)
+                             for r, e in zip(results, exact)])
+        for what, floor in FLOORS.items():
+            limit = factor * theirs[what] + floor
+            failed = not ours[what] <= limit
+            good &= not failed
+            if verbose or failed:
+                print(f"{name} {dtype} {what}: error {ours[what]:.2e}, PyTorch's "
+                      f"{theirs[what]:.2e}, ratio {ours[what] / max(theirs[what], 1e-30):.2f}"
+                      f"{', too large' if failed else ''}")
+            if what == "gradients" and dtype == "f32" and wrong[what] <= limit:
+                good = False
+                print(f"{name} {dtype}: wrong gradients are not noticed")
+    return good
+
+
+def compare_losses(program, steps, verbose):
+    subject, batches = Subject(TRACKED, steps), range(steps)
+    exact = subject.of_torch(batches, "f64")["losses"]
+    ours = subject.ours_after(program, batches, "f32")["losses"]
+    apart = numpy.abs(ours - exact).max()
+    if verbose or not apart < 1e-3:
+        theirs = subject.of_torch(batches, "f32")["losses"]
+        print(f"{TRACKED}: losses of {steps} steps {exact.round(4)}, apart by {apart:.1e},",
+              f"PyTorch in f32 by {numpy.abs(theirs - exact).max():.1e}")
+    return apart < 1e-3
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("program")
     parser.add_argument("--nets", default=",".join(NETS))
+    parser.add_argument("--batches", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
-    for name in given.nets.split(","):
-        subject = Subject(name, 1)
-        exact = subject.of_torch(1, "f64")
-        for dtype in ("f32", "bf16"):
-            ours = errors_of(subject.ours_after(given.program, 1, dtype), exact)
-            theirs = errors_of(subject.of_torch(1, dtype), exact)
-            for what in ours:
-                print(f"{name:10} {dtype:5} {what:20} {ours[what]:.2e} {theirs[what]:.2e} {ours[what]/max(theirs[what],1e-30):.2f}")
+    nets = given.nets.split(",")
+    good = True
+    for name in nets:
+        good &= compare_one_step(given.program, name, given.batches, given.verbose)
+    if TRACKED in nets:
+        good &= compare_losses(given.program, given.steps, given.verbose)
+    print(f"pytorch_networks: {', '.join(nets)}: {'as in PyTorch' if good else 'FAILED'}")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
