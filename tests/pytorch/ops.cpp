@@ -241,7 +241,6 @@ json winograd_results(const json& c, const std::vector<Variable>& in, const Vari
                                  .stride = g.stride,
                                  .padding = g.padding,
                                  .groups = g.groups,
-                                 .bias = in.size() == 3,
                                  .type = in[0].spec().type};
   require(shape.out_h() == y.shape()[2], "the shape of a convolution");
   json results = json::array();
