@@ -160,6 +160,8 @@ def compare_one_step(program, name, batches, verbose):
                              for r, e in zip(results, exact)])
         for what, floor in FLOORS.items():
             limit = factor * theirs[what] + floor
+            if what == "loss":  # one number, in which the errors of many logits cancel by luck
+                limit = max(limit, theirs["logits"] / 20)
             failed = not ours[what] <= limit
             good &= not failed
             if verbose or failed:
