@@ -29,9 +29,11 @@ struct Prefetcher::Ring {
   };
 
   Fill fill;
+  std::size_t workers = 1;
   std::mutex mutex;
   std::condition_variable filled;
   std::vector<Slot> slots;
+  std::size_t tasks = 0;  // that have not ended
 
   Slot& slot(std::int64_t position) {
     return slots[static_cast<std::size_t>(position) % slots.size()];
@@ -51,14 +53,19 @@ struct Prefetcher::Ring {
     filled.notify_all();
   }
 
-  // What a task does: fills the first batch that waits for it, if any still does.
-  void work() {
-    std::unique_lock lock(mutex);
+  Slot* first_waiting() {
     Slot* first = nullptr;
     for (Slot& slot : slots)
       if (slot.state == State::waiting && (!first || slot.position < first->position))
         first = &slot;
-    if (first) fill_now(*first, lock);
+    return first;
+  }
+
+  // What a task does: fills batches as long as one waits for it.
+  void work() {
+    std::unique_lock lock(mutex);
+    while (Slot* const slot = first_waiting()) fill_now(*slot, lock);
+    --tasks;
   }
 
   void empty_all() {
@@ -73,13 +80,23 @@ struct Prefetcher::Ring {
   }
 };
 
+// tests/tsan.supp names it: ThreadSanitizer does not see how oneTBB hands tasks over.
+struct Prefetcher::Task {
+  Ring* ring;
+  void operator()() const { ring->work(); }
+};
+
 Prefetcher::Prefetcher(const BatchShape& shape, Fill fill, int workers, std::int64_t end)
-    : shape_(shape), end_(end), ring_(std::make_shared<Ring>()), arena_(available(workers), 0) {
+    : shape_(shape), end_(end), ring_(std::make_unique<Ring>()), arena_(available(workers) + 1, 1) {
   ring_->fill = std::move(fill);
+  ring_->workers = static_cast<std::size_t>(workers);
   for (int i = 0; i <= workers; ++i) ring_->slots.emplace_back(shape);
 }
 
-Prefetcher::~Prefetcher() { ring_->empty_all(); }
+Prefetcher::~Prefetcher() {
+  ring_->empty_all();
+  arena_.execute([this] { group_.wait(); });  // runs what no thread has begun; it finds nothing
+}
 
 void Prefetcher::next(const Take& take) {
   Ring::Slot& slot = ring_->slot(position_);
@@ -114,8 +131,10 @@ void Prefetcher::prepare() {
       if (slot.state != Ring::State::empty) continue;
       slot.position = position;
       slot.state = Ring::State::waiting;
+      if (ring_->tasks == ring_->workers) continue;  // each goes on while there is something to do
+      ++ring_->tasks;
     }
-    arena_.enqueue([ring = ring_] { ring->work(); });
+    arena_.execute([this] { group_.run(Task{ring_.get()}); });
   }
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_group.h>
 
 #include "data/batch_buffer.h"
 
@@ -38,13 +39,17 @@ class Prefetcher {
 
  private:
   struct Ring;
+  struct Task;
   void prepare();
 
   BatchShape shape_;
   std::int64_t end_;
   std::int64_t position_ = 0;
-  std::shared_ptr<Ring> ring_;  // tasks share it: one that starts late finds nothing to do
+  std::unique_ptr<Ring> ring_;
+  // An arena of its own: whoever waits for the group must not pick up unrelated work, such as a
+  // whole sweep cell.
   oneapi::tbb::task_arena arena_;
+  oneapi::tbb::task_group group_;
 };
 
 }  // namespace bitwright
