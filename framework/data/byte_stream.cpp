@@ -128,20 +128,22 @@ std::unique_ptr<ByteStream> open_unpacked(const std::string& path) {
 
 std::vector<std::uint8_t> read_all(ByteStream& stream, std::size_t limit) {
   std::vector<std::uint8_t> bytes;
-  constexpr std::size_t block = 1 << 18;
-  for (;;) {
+  for (std::size_t block = std::size_t{1} << 14;;
+       block = std::min(2 * block, std::size_t{1} << 20)) {
     const std::size_t had = bytes.size();
     // Large files get all they may need at once, which costs no memory until it is touched.
-    if (bytes.capacity() < had + block)
-      bytes.reserve(had < (std::size_t{1} << 24) ? 2 * had + block : std::max(limit, had) + block);
+    if (had >= std::size_t{1} << 24 && bytes.capacity() < had + block)
+      bytes.reserve(std::max(limit, had) + block);
     bytes.resize(had + block);
     const std::size_t got = stream.read(bytes.data() + had, block);
     bytes.resize(had + got);
     if (bytes.size() > limit)
       throw data_error(stream.name(), fmt::format("more than {} bytes", limit),
                        "a file of the size that the data set has", fetch_again);
-    if (got < block) return bytes;
+    if (got < block) break;
   }
+  if (bytes.capacity() > 2 * bytes.size()) bytes.shrink_to_fit();  // thousands of them may be kept
+  return bytes;
 }
 
 }  // namespace bitwright
