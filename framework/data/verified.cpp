@@ -80,9 +80,10 @@ FileState::FileState(const std::string& path) {
   std::error_code failed;
   path_ = fs::weakly_canonical(path, failed).string();
   if (failed) path_ = path;
-  key_ = fmt::format("{} {}.{:09} {}:{}", s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_dev,
-                     s.st_ino);
-  modified_ = s.st_mtim.tv_sec;
+  // The time of change too: unpacking sets the time of modification to whatever an archive says.
+  key_ = fmt::format("{} {}.{:09} {}.{:09} {}:{}", s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec,
+                     s.st_ctim.tv_sec, s.st_ctim.tv_nsec, s.st_dev, s.st_ino);
+  changed_ = s.st_ctim.tv_sec;
 }
 
 std::string FileState::memory_file(const std::string& cache) const {
@@ -96,7 +97,7 @@ std::optional<HashesByName> FileState::recall(const std::string& cache) const {
 }
 
 void FileState::remember(const std::string& cache, const HashesByName& hashes) const {
-  if (cache.empty() || std::time(nullptr) - modified_ < racy_seconds) return;
+  if (cache.empty() || std::time(nullptr) - changed_ < racy_seconds) return;
   if (struct stat now{}; stat(path_.c_str(), &now) != 0 || FileState(path_).key_ != key_) return;
   std::error_code ignored;
   fs::create_directories(fs::path(cache) / "verified", ignored);

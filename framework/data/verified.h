@@ -1,7 +1,8 @@
 #pragma once
 // Hashes of files that were read once, remembered in the cache folder so that an unchanged file is
-// not hashed again. A file counts as unchanged while path, size, modification time and inode are
-// the same. Losing this memory costs time only; it is never needed and never trusted when damaged.
+// not hashed again. A file counts as unchanged while path, size, times of modification and of
+// change and inode are the same. Losing this memory costs time only; it is never needed and never
+// trusted when damaged.
 
 #include <cstdint>
 #include <map>
@@ -36,8 +37,8 @@ class FileState {
   std::string memory_file(const std::string& cache) const;
 
   std::string path_;  // absolute
-  std::string key_;   // size, time, inode
-  std::int64_t modified_ = 0;
+  std::string key_;   // size, times, inode
+  std::int64_t changed_ = 0;
 };
 
 /// Text form, and back; nothing when a line is not as it should be or the check sum is wrong.
