@@ -2,12 +2,14 @@
 """Usage: tests/pytorch/networks.py PROGRAM [--nets NAME,...] [--batches N] [--steps N] [--verbose]
 Training steps of whole networks from the same weights and batches here and in PyTorch; the networks
 are those of scripts/bench-pytorch. Two comparisons:
-  - One step: loss, logits, gradients of all parameters and running statistics differ from PyTorch
+  - One step: losses, logits, gradients of all parameters and running statistics differ from PyTorch
     in float64 by at most twice what PyTorch itself differs, in f32, and in bf16 under autocast;
     three times in f32 where convolutions use Winograd's algorithm. An error is a ratio of L2 norms,
     of which the median over several batches counts: a ReLU whose input is nearly zero passes a
     gradient here and stops it there, and such luck outweighs all rounding in one batch. Networks
-    whose normalisations have shifts get some that keep the inputs of ReLUs away from zero.
+    whose normalisations have shifts get some that keep the inputs of ReLUs away from zero. VGG-16
+    has none: its gradients in f32 may also differ by twice what they change in float64 when noise
+    on the images moves the logits as far as these may differ.
   - Some steps of SGD with momentum and weight decay in f32: the losses stay within 0.001.
 The first one must also notice gradients that are wrong. PROGRAM is bitwright-calculate.
   --nets NAMES  of these only (default: all)
@@ -43,9 +45,12 @@ NETS = {  # name: (ours, batch, factor in f32)
     "resnet18-64x64": ({"name": "resnet18", "stem_stride": 2}, 8, WINOGRAD),
 }
 # Where a few numbers are stored in f32, luck decides about their last bit: one unit of it.
-FLOORS = {"loss": 1.2e-7, "logits": 0, "gradients": 0, "running statistics": 1.2e-7}
+FLOORS = {"losses": 0, "mean loss": 1.2e-7, "logits": 0, "gradients": 0,
+          "running statistics": 1.2e-7}
+TRACKED_BATCH = 64
 TRACKED = "resnet20"
-SGD = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4}
+NEAR_KINKS = "vgg16"
+SGD = {"name": "sgd", "learning_rate": 0.005, "momentum": 0.9, "weight_decay": 5e-4}
 
 
 def bench_networks():
@@ -63,6 +68,7 @@ class Subject:
         torch.manual_seed(7)
         make, image, self.classes = bench_networks()[name]
         self.ours, size, _ = NETS[name]
+        size = TRACKED_BATCH if fresh else size
         self.net = make(torch.nn)
         for layer, module in self.net.named_modules():
             if isinstance(module, torch.nn.BatchNorm2d) and module.affine and not fresh:
@@ -113,6 +119,7 @@ class Subject:
                 loss = torch.nn.functional.cross_entropy(logits, labels)
             loss.backward()
             if not losses:
+                results["labels"] = labels.numpy()
                 results["logits"] = logits.detach().double().numpy()
                 results.update({f"gradient.{i}": p.grad.double().numpy().copy()
                                 for i, p in enumerate(net.parameters())})
@@ -124,16 +131,40 @@ class Subject:
         return results
 
 
+def losses_of(logits, labels):
+    """Cross-entropy of each image."""
+    return torch.nn.functional.cross_entropy(
+        torch.as_tensor(logits).double(), torch.as_tensor(labels), reduction="none").numpy()
+
+
 def errors_of(results, exact):
-    """Of the loss, the logits, and all gradients and all running statistics together."""
+    """Of the losses that the logits mean, of their mean as it was computed, of the logits, and of
+    all gradients and all running statistics together."""
     def together(of, kind):
         return numpy.concatenate([of[name].ravel() for name in sorted(exact)
                                   if name.startswith(kind)] or [numpy.zeros(0)])
-    errors = {"loss": abs(results["losses"][0] - exact["losses"][0]) / exact["losses"][0]}
+    losses = losses_of(results["logits"], exact["labels"])
+    errors = {"losses": exchange.distance(losses, losses_of(exact["logits"], exact["labels"])),
+              "mean loss": exchange.distance(results["losses"][0], losses.mean())}
     for what, kind in (("logits", "logits"), ("gradients", "gradient."),
                        ("running statistics", "buffer.")):
         errors[what] = exchange.distance(together(results, kind), together(exact, kind))
     return errors
+
+
+def response(subject, batch, exact, logits_error):
+    """How far the exact gradients move when noise on the images moves the logits that far."""
+    images = subject.images.double()
+    noise = torch.randn(images[batch].shape, dtype=torch.float64)
+
+    def disturbed(size):
+        subject.images = images.clone()
+        subject.images[batch] += size * noise
+        return errors_of(subject.of_torch([batch], "f64"), exact)
+    trial = 1e-6
+    errors = disturbed(trial * logits_error / disturbed(trial)["logits"])
+    subject.images = images.float()
+    return errors["gradients"]
 
 
 def with_wrong_gradients(results):
@@ -158,15 +189,19 @@ def compare_one_step(program, name, batches, verbose):
         ours = median([errors_of(r, e) for r, e in zip(results, exact)])
         wrong = median([errors_of(with_wrong_gradients(r), e)
                              for r, e in zip(results, exact)])
-        for what, floor in FLOORS.items():
+        floors = dict(FLOORS)
+        if name == NEAR_KINKS and dtype == "f32":
+            floors["gradients"] = 2 * numpy.median(
+                [response(subject, b, exact[b], factor * theirs["logits"])
+                 for b in range(batches)])
+        for what, floor in floors.items():
             limit = factor * theirs[what] + floor
-            if what == "loss":  # one number, in which the errors of many logits cancel by luck
-                limit = max(limit, theirs["logits"] / 20)
             failed = not ours[what] <= limit
             good &= not failed
             if verbose or failed:
+                ratio = ours[what] / max(theirs[what], 1e-30)
                 print(f"{name} {dtype} {what}: error {ours[what]:.2e}, PyTorch's "
-                      f"{theirs[what]:.2e}, ratio {ours[what] / max(theirs[what], 1e-30):.2f}"
+                      f"{theirs[what]:.2e}, ratio {ratio:.2f}, limit {limit:.2e}"
                       f"{', too large' if failed else ''}")
             if what == "gradients" and dtype == "f32" and wrong[what] <= limit:
                 good = False
