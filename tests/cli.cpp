@@ -47,7 +47,10 @@ TEST_CASE("wrong command lines") {
   check_refused(dir, "run a.yaml --reusme", place, "did you mean '--resume'?");
   check_refused(dir, "run a.yaml --outt=x", place, "unknown option '--outt'; did you mean '--out'");
   check_refused(dir, "run a.yaml -j 3", place, "unknown option '-j'");
-  check_refused(dir, "run a.yaml --profile full", place, "unknown option '--profile'");
+  check_refused(dir, "run a.yaml --profile smok", place, "did you mean 'smoke'?");
+  check_refused(dir, "check a.yaml --profile zzz", place, "one of full, smoke");
+  check_refused(dir, "completion fish", place, "bash or zsh");
+  check_refused(dir, "reference .", ".", "is no source tree");
   check_refused(dir, "run a.yaml --out", place, "--out");
   check_refused(dir, "run a.yaml --resume --overwrite", place, "--overwrite");
   check_refused(dir, "run a.yaml --trace --check-numerics", place, "--check-numerics");
@@ -84,6 +87,7 @@ TEST_CASE("wrong experiments, the same for check and run") {
     check_refused(dir, command + "method.yaml", "method.yaml:8:15",
                   "did you mean 'proximal_mean_field'?");
     check_refused(dir, command + "syntax.yaml", "syntax.yaml:9:1", "valid YAML");
+    check_refused(dir, command + "good.yaml fragment=true", "command line", "unknown key");
     check_refused(dir, command + "good.yaml sed=3", "command line", "did you mean 'seed'?");
     check_refused(dir, command + "good.yaml stages.flot.steps=3", "command line", "'float'?");
     check_refused(dir, command + "good.yaml threads=0", "command line", "a positive number");
@@ -218,7 +222,7 @@ TEST_CASE("options of an update that contradict each other, the same for check a
     refused(" 'stages.float.schedule={name: chain, parts: [constant, cosine]}'", "has no length");
     refused(" 'stages=[{name: a, optimizer: sgd}]'", "'stages.0.optimizer.learning_rate'");
     refused(" 'stages=[{name: a, optimizer: {name: sgd, learning_rate: 1}}]'",
-            "stage 'a' has no length; steps or epochs");
+            "stage 'a' has no length; steps, epochs or images");
   }
 }
 

@@ -226,6 +226,8 @@ TEST_CASE("what the declared options cannot say about an experiment") {
     ema.set("warm_up", false, Place{"default"});
     for (Settings* stage : {&a, &b}) {
       stage->set("steps", std::int64_t{5}, Place{"f.yaml", 3, 1});
+      stage->set("kind", std::string("train"), Place{"default"});
+      stage->set("optimizer", Settings());
       stage->set("clip", Settings());
       stage->set("ema", ema);
     }
@@ -234,6 +236,7 @@ TEST_CASE("what the declared options cannot say about an experiment") {
     b.set("name", second, Place{"f.yaml", 5, 1});
     b.set("start", std::string("previous"), Place{"f.yaml", 6, 1});
     config.set("stages", std::vector<Settings>{a, b});
+    config.set("profiles", std::vector<Settings>{}, Place{"default"});
     try {
       check_experiment(config);
     } catch (const Error& error) {

@@ -201,7 +201,8 @@ TEST_CASE("a stage in epochs, with accumulated batches, clipped and averaged") {
             .find("milestones: [1 epoch, 90 %]") != std::string::npos);
   const Outcome too_many = bitwright_run(dir, "--quiet --overwrite stages.float.accumulate=25");
   CHECK(too_many.status == 2);
-  CHECK(too_many.err.find("batch size 50, accumulated 25 times, with 1200") != std::string::npos);
+  CHECK(too_many.err.find("an update takes 1250 images, and there are 1200 to train on") !=
+        std::string::npos);
 }
 
 TEST_CASE("augmented colour images, a subset of the classes, folds: recorded and named") {

@@ -157,6 +157,9 @@ TEST_CASE("any text survives") {
                                  " leading",
                                  "trailing ",
                                  "/a/b-c.d",
+                                 "${seed}",
+                                 "$${seed}",
+                                 "a$$${",
                                  "x,y"}) {
     CAPTURE(text);
     Settings config = parse(good_config);

@@ -22,6 +22,7 @@ class Glyphs : public Dataset {
         color_(color) {}
 
   InputSpec input() const override;
+  std::int64_t known_train_images() const override { return train_images_; }
   ImageSet train() override { return part("train", train_images_); }
   ImageSet test() override { return part("test", test_images_); }
   std::map<std::string, Normalization> normalizations() const override;

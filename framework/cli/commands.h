@@ -13,6 +13,8 @@ namespace bitwright {
 struct RunArguments {
   std::vector<std::string> words;  ///< files, and overrides "key=value"
   std::string out = "runs";
+  std::string profile;  ///< empty: as the file says
+  bool dry_run = false;
   bool resume = false, overwrite = false, show_finished = false;
   bool quiet = false, json = false;
   std::optional<std::string> trace;  ///< a file; empty: in the run directory
@@ -28,9 +30,21 @@ struct BenchArguments {
   bool compare_pytorch = false, in_process = false, loader = false, json = false;
 };
 
+/// What completion knows about a sub-command.
+struct CommandWords {
+  std::string name, help;
+  std::vector<std::string> options;
+};
+
 int run(const Registries& registries, const RunArguments& arguments);
-int check(const Registries& registries, const std::vector<std::string>& words);
+int check(const Registries& registries, const std::vector<std::string>& words,
+          const std::string& profile);
 int tune(const Registries& registries, const std::vector<std::string>& words);
+int schema(const Registries& registries);
+int completion(const Registries& registries, const std::string& shell,
+               const std::vector<CommandWords>& commands);
+/// Writes the option pages of all folders below `root`; with `only_check`, compares them instead.
+int reference(const std::string& root, bool only_check);
 int list(const Registries& registries, const std::string& kind, bool json);
 int describe(const Registries& registries, const std::string& name);
 int bench_command(const Registries& registries, const BenchArguments& arguments);

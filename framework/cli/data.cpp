@@ -44,9 +44,9 @@ DataRoot checked_root(const std::string& path) {
 
 std::unique_ptr<Dataset> make_set(const Registries& registries, const std::string& name,
                                   const std::string& path) {
-  const Resolver resolver("command line", registries, {});
-  Settings settings = resolver.mapping(YAML::Node(YAML::NodeType::Map),
-                                       registries.datasets.find(name)->options, "data");
+  const ConfigNode nothing = ConfigNode::mapping(Place{"command line"});
+  Settings settings =
+      Resolver(registries).mapping(nothing, registries.datasets.find(name)->options);
   settings.set_component(name);
   return registries.datasets.make(settings, checked_root(path));
 }

@@ -10,6 +10,7 @@
 #include <bitwright/experiment/builtin.h>
 
 #include "cli/commands.h"
+#include "experiment/problems.h"
 #include "experiment/provenance.h"
 
 namespace bitwright {
@@ -22,8 +23,9 @@ struct Commands {
   RunArguments run;
   BenchArguments bench;
   std::vector<std::string> check_words, tune_words;
-  std::string kind, component, run_path, data_folder;
-  bool json = false;
+  std::string check_profile;
+  std::string kind, component, run_path, data_folder, shell, reference_root = ".";
+  bool json = false, only_check = false;
 };
 
 void declare_bench(CLI::App& app, BenchArguments& a) {
@@ -64,6 +66,8 @@ void declare(CLI::App& app, Commands& c) {
 
   CLI::App* const run = app.add_subcommand("run", "Train experiments and write their run files");
   run->add_option("FILE", c.run.words, "FILE.yaml ... and overrides key.sub=value ...")->required();
+  run->add_option("--profile", c.run.profile,
+                  "a budget: full, smoke, or one that the file lists under 'profiles'");
   run->add_option("--out", c.run.out, "output folder (runs)");
   CLI::Option* const resume =
       run->add_flag("--resume", c.run.resume, "continue from the last checkpoint");
@@ -73,6 +77,9 @@ void declare(CLI::App& app, Commands& c) {
                 "print the results of a run that is finished already");
   run->add_flag("--quiet", c.run.quiet, "no progress, only the path of the run file");
   run->add_flag("--json", c.run.json, "results as one JSON object");
+  run->add_flag("--dry-run", c.run.dry_run,
+                "train a few steps without writing anything, and print shapes, parameters, MACs, "
+                "memory and the time to expect");
   CLI::Option* const trace =
       run->add_flag("--trace{}", c.run.trace,
                     "--trace[=FILE]: time per op and layer, as a table after each stage and as a "
@@ -81,9 +88,11 @@ void declare(CLI::App& app, Commands& c) {
                 "stop at the first NaN or Inf and name where it appeared; slower")
       ->excludes(trace);
 
-  app.add_subcommand("check", "Validate experiment files and print what they resolve to")
-      ->add_option("FILE", c.check_words, "FILE.yaml ... and overrides key.sub=value ...")
+  CLI::App* const check =
+      app.add_subcommand("check", "Validate experiment files and print what they resolve to");
+  check->add_option("FILE", c.check_words, "FILE.yaml ... and overrides key.sub=value ...")
       ->required();
+  check->add_option("--profile", c.check_profile, "the budget to check");
 
   app.add_subcommand("tune", "Time the algorithms of experiments' networks on this machine")
       ->add_option("FILE", c.tune_words, "FILE.yaml ... and overrides key.sub=value ...")
@@ -108,15 +117,43 @@ void declare(CLI::App& app, Commands& c) {
   check_data->add_option("DIR", c.data_folder, "folder as in data.root, or an archive")->required();
   check_data->add_flag("--json", c.json, "an array of objects");
 
+  app.add_subcommand("schema", "JSON schema of experiment files, for editors");
+  app.add_subcommand("completion", "Shell completion, to be sourced")
+      ->add_option("SHELL", c.shell, "bash or zsh")
+      ->required();
+  CLI::App* const reference =
+      app.add_subcommand("reference", "Write the pages OPTIONS.md of a source tree");
+  reference->add_option("ROOT", c.reference_root, "the tree (.)");
+  reference->add_flag("--check", c.only_check, "only say which pages are stale");
+
   declare_bench(app, c.bench);
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+std::vector<CommandWords> command_words(const CLI::App& app) {
+  std::vector<CommandWords> all;
+  for (const CLI::App* command : app.get_subcommands(nullptr))
+    all.push_back({command->get_name(), command->get_description(), option_names(*command)});
+  return all;
 }
 
 int dispatch(const CLI::App& app, const Commands& c) {
   Registries registries;
   register_builtin_components(registries);
   if (app.got_subcommand("run")) return run(registries, c.run);
-  if (app.got_subcommand("check")) return check(registries, c.check_words);
+  if (app.got_subcommand("check")) return check(registries, c.check_words, c.check_profile);
   if (app.got_subcommand("tune")) return tune(registries, c.tune_words);
+  if (app.got_subcommand("schema")) return schema(registries);
+  if (app.got_subcommand("completion")) return completion(registries, c.shell, command_words(app));
+  if (app.got_subcommand("reference")) return reference(c.reference_root, c.only_check);
   if (app.got_subcommand("bench")) return bench_command(registries, c.bench);
   if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
   if (app.got_subcommand("describe")) return describe(registries, c.component);
@@ -131,15 +168,6 @@ Error unknown_word(std::string_view kind, const std::string& word,
                       near.empty() ? fmt::format("one of {}", fmt::join(known, ", "))
                                    : fmt::format("did you mean '{}'?", near),
                       remedy);
-}
-
-std::vector<std::string> option_names(const CLI::App& command) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
-  }
-  return names;
 }
 
 // What is wrong with the command line: the first unknown word with the nearest known one, else
@@ -180,6 +208,14 @@ void choose_spinning(char** argv) {
   if (!failed) execv(program.c_str(), argv);  // when that fails, the default serves
 }
 
+void print(const Problems& problems) {
+  constexpr std::size_t most = 20;
+  const auto& all = problems.all();
+  for (std::size_t i = 0; i < std::min(most, all.size()); ++i)
+    fmt::print(stderr, "{}\n", all[i].what());
+  if (all.size() > most) fmt::print(stderr, "and {} more\n", all.size() - most);
+}
+
 int main(int argc, char** argv) {
   choose_spinning(argv);
   CLI::App app{"bitwright: neural-network quantization experiments", "bitwright"};
@@ -196,6 +232,9 @@ int main(int argc, char** argv) {
   }
   try {
     return dispatch(app, commands);
+  } catch (const Problems& problems) {
+    print(problems);
+    return static_cast<int>(problems.status());
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return static_cast<int>(error.status());

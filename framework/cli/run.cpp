@@ -1,8 +1,11 @@
 #include <filesystem>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "cli/commands.h"
-#include "experiment/config.h"
+#include "experiment/dry_run.h"
+#include "experiment/load_experiment.h"
 #include "experiment/runner.h"
 #include "experiment/schema.h"
 
@@ -32,9 +35,10 @@ int run(const Registries& registries, const RunArguments& arguments) {
   std::vector<RunRequest> requests;
   for (const std::string& file : words.files) {  // all are checked before the first one runs
     RunRequest request;
-    request.config = load_config(file, words.overrides, options, registries);
-    check_experiment(request.config);
-    dry_build(registries, request.config);
+    LoadedExperiment loaded =
+        load_experiment(registries, read_config(file, words.overrides), arguments.profile);
+    for (const Finding& warning : loaded.warnings) fmt::print(stderr, "{}\n", warning.line());
+    request.config = std::move(loaded.config);
     request.config_text = emit_config(request.config, options, registries);
     request.out = arguments.out;
     request.existing = arguments.resume      ? RunRequest::Existing::resume
@@ -47,6 +51,12 @@ int run(const Registries& registries, const RunArguments& arguments) {
     request.check_numerics = arguments.check_numerics;
     request.command_line = arguments.command_line;
     requests.push_back(std::move(request));
+  }
+  if (arguments.dry_run) {
+    for (const RunRequest& request : requests)
+      fmt::print("{}: {}\n{}", request.config.text("experiment"),
+                 request.config.text("description"), dry_run(registries, request.config));
+    return 0;
   }
   for (const RunRequest& request : requests)
     if (const int status = run_experiment(registries, request); status != 0) return status;

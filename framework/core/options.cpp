@@ -125,6 +125,19 @@ Options& Options::optional() {
   return *this;
 }
 
+Options& Options::inherits(std::string key) {
+  list_.back().inherits = std::move(key);
+  return *this;
+}
+Options& Options::formerly(std::string name, int until_version) {
+  list_.back().other_names.push_back({std::move(name), until_version});
+  return *this;
+}
+Options& Options::known_elsewhere_as(std::vector<std::string> names) {
+  for (std::string& name : names) list_.back().other_names.push_back({std::move(name), 0});
+  return *this;
+}
+
 const Option* Options::find(std::string_view name) const {
   const auto at =
       std::find_if(list_.begin(), list_.end(), [&](const Option& o) { return o.name == name; });

@@ -26,12 +26,14 @@ const RegistryBase* Registries::find(std::string_view kind) const {
   if (kind == "quantizers") return &quantizers;
   if (kind == "optimizers") return &optimizers;
   if (kind == "schedules") return &schedules;
+  if (kind == "layers") return &layers;
   return nullptr;
 }
 
 const std::vector<std::string>& Registries::kinds() {
-  static const std::vector<std::string> all{"methods",    "networks",   "datasets", "augmentations",
-                                            "quantizers", "optimizers", "schedules"};
+  static const std::vector<std::string> all{"methods",       "networks",   "datasets",
+                                            "augmentations", "quantizers", "optimizers",
+                                            "schedules",     "layers"};
   return all;
 }
 

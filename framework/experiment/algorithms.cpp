@@ -78,11 +78,11 @@ ConvTable recorded_table(const std::vector<Event>& events) {
 // Makes, and throws away, all that the experiment would train and evaluate.
 std::vector<kernels::ConvShape> shapes_of(const Registries& registries, const Settings& config) {
   kernels::set_convolution_table({});
-  const ExperimentData data = load_data(registries, config);
-  const auto network = build_network(registries, config, data.dataset->input());
+  const StageData data(registries, config);
+  const auto network = build_network(registries, config, data.of(0).input);
   for (std::size_t i = 0; i < config.sections("stages").size(); ++i) {
-    Stage stage(registries, config, i, data, *network);
-    test_evaluator(config, data, *network, *stage.methods);
+    Stage stage(registries, config, i, data.of(i), *network);
+    test_evaluator(config, data.of(i), *network, *stage.methods);
   }
   return kernels::chosen_shapes();
 }

@@ -30,7 +30,10 @@ DType resolve_precision(const Settings& config);
 /// user's.
 DataRoot data_root(const Settings& data);
 
-/// The data of a run: read once, split, with its normalisation.
+/// The data that a stage sees: the experiment's, or its own changes to them.
+const Settings& data_of(const Settings& config, const Settings& stage);
+
+/// Data: read once, split, with its normalisation.
 struct ExperimentData {
   std::unique_ptr<Dataset> dataset;
   ImageSet train, test;
@@ -49,7 +52,20 @@ InputSpec input_of(const Dataset& dataset, const Settings& data);
 Augmentations make_augmentations(const Registries& registries, const Settings& data,
                                  const InputSpec& input);
 
-ExperimentData load_data(const Registries& registries, const Settings& config);
+ExperimentData load_data(const Registries& registries, const Settings& data, std::uint64_t seed);
+
+/// The data of every stage; stages whose data differ in the batch size at most share them.
+class StageData {
+ public:
+  StageData(const Registries& registries, const Settings& config);
+  const ExperimentData& of(std::size_t stage) const { return *stages_[stage]; }
+  /// Of all of them; what belongs to another than the first data has its stage's name in front.
+  std::map<std::string, std::string> provenance() const;
+
+ private:
+  std::vector<std::string> names_;  // of the stages
+  std::vector<std::shared_ptr<const ExperimentData>> stages_;
+};
 
 /// The network, its data set's input shape read from the registry entry alone.
 std::unique_ptr<Network> build_network(const Registries& registries, const Settings& config,
@@ -59,8 +75,9 @@ std::unique_ptr<Network> build_network(const Registries& registries, const Setti
 std::int64_t steps_per_epoch(const Settings& config, const Settings& stage,
                              std::size_t training_images);
 
-/// Updates of a stage, whether it is given in steps or in epochs.
-std::int64_t stage_steps(const Settings& stage, std::int64_t steps_per_epoch);
+/// Updates of a stage, whether it is given in steps, in epochs or in images; 1 for an evaluation.
+std::int64_t stage_steps(const Settings& config, const Settings& stage,
+                         std::int64_t steps_per_epoch);
 
 /// Whether a stage's weights are drawn, rather than read from a file or taken over.
 bool starts_fresh(const Settings& config, std::size_t index);
@@ -73,19 +90,24 @@ struct Stage {
 
   std::string name;
   std::int64_t steps = 0;
-  bool quantizes = false;  ///< has methods
-  std::string note;        ///< what `init.from` did not cover, for the record
+  bool quantizes = false;        ///< has methods
+  bool hands_over_last = false;  ///< not the best weights
+  std::string note;              ///< what `init.from` did not cover, for the record
   std::unique_ptr<BatchLoader> loader;
   std::unique_ptr<MethodStack> methods;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<Schedule> schedule;
   std::unique_ptr<Evaluator> validation;
-  std::unique_ptr<Trainer> trainer;
+  std::unique_ptr<StageWork> work;
 };
 
 /// Evaluates on the test images, at the experiment's precision.
 std::unique_ptr<Evaluator> test_evaluator(const Settings& config, const ExperimentData& data,
                                           Network& network, MethodStack& methods);
+
+/// Measures the running statistics anew, if the stage asks for it.
+void reestimate_batch_norm(const Settings& stage, const Settings& config, Stage& objects,
+                           Network& network);
 
 std::vector<std::unique_ptr<Method>> make_methods(const Registries& registries,
                                                   const Settings& stage);

@@ -1,20 +1,37 @@
 #pragma once
-// Experiment files: read, overridden, validated against the declared options, written back.
+// Experiment files: read, composed, overridden, validated against the declared options, written
+// back.
 
 #include <string>
 #include <vector>
 
 #include <bitwright/core/registry.h>
 
+#include "experiment/config_node.h"
+
 namespace bitwright {
 
-/// Reads FILE, applies `overrides` ("key.sub=value", values in YAML flow style; elements of lists
-/// by index or by their `name`), and validates against `options`. Throws the first problem found,
-/// an unknown key before what may be missing because of it.
+/// A file on top of what it extends, with the overrides of the command line.
+struct ConfigFile {
+  std::string name;
+  ConfigNode tree;
+  bool fragment = false;  ///< the file is only meant to be extended by others
+};
+
+/// Reads FILE and applies `overrides` ("key.sub=value", values in YAML flow style; elements of
+/// lists by index or by their `name`). Throws configuration errors.
+ConfigFile read_config(const std::string& file, const std::vector<std::string>& overrides);
+/// The same for text; `name` stands for the file in messages.
+ConfigFile read_config_text(const std::string& text, const std::string& name,
+                            const std::vector<std::string>& overrides);
+
+/// Replaces references and validates. Throws Problems; of a fragment only what is there is
+/// validated, and the settings that come back may be incomplete.
+Settings resolve_config(ConfigFile file, const Options& options, const Registries& registries);
+
+/// Both at once; a fragment is refused.
 Settings load_config(const std::string& file, const std::vector<std::string>& overrides,
                      const Options& options, const Registries& registries);
-
-/// The same for text; `name` stands for the file in messages.
 Settings parse_config(const std::string& text, const std::string& name,
                       const std::vector<std::string>& overrides, const Options& options,
                       const Registries& registries);
@@ -25,7 +42,7 @@ std::string emit_config(const Settings& settings, const Options& options,
                         const Registries& registries, bool origins = false);
 
 /// What the declared options cannot say: unique stage names, a usable name, a number of threads,
-/// one length per stage, options that exclude each other.
+/// one length per stage, options that exclude each other. Throws Problems.
 void check_experiment(const Settings& config);
 
 }  // namespace bitwright

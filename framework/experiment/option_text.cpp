@@ -80,9 +80,12 @@ static std::string quoted(const std::string& text) {
                       std::string_view("_-./").find(c) != std::string_view::npos);
   if (plain) return text;
   std::string out = "\"";
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     if (c == '"' || c == '\\') {
       out += std::string("\\") + c;
+    } else if (text.compare(i, 2, "${") == 0) {
+      out += "$$";  // which is read as one, and not as a reference
     } else if (static_cast<unsigned char>(c) < 0x20) {
       out += fmt::format("\\x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
     } else {

@@ -1,22 +1,19 @@
 #pragma once
 
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
-#include <yaml-cpp/yaml.h>
+#include "experiment/config_node.h"
 
 namespace bitwright {
 
-/// What overrides did to a tree, by path ("stages.0.steps").
-struct OverrideRecord {
-  std::set<std::string> written;             ///< come from the command line, with all below them
-  std::map<std::string, YAML::Mark> copied;  ///< mappings and lists of the file that were copied
-};
+/// Writes "key.sub=value" into the tree. The value is YAML in flow style; parts of the path that go
+/// through a list are an index or the `name` of an element; mappings that are missing on the way
+/// come into being, and a scalar that stands for a component becomes its long form. What is written
+/// is at `place`. Throws a configuration error there.
+void apply_override(ConfigNode& root, const std::string& text, const Place& place);
 
-/// Replaces the tree by one with the overrides written into it. Nodes are never changed in place:
-/// aliases share them, and an override means the one place that it names.
-OverrideRecord apply_overrides(YAML::Node& root, const std::vector<std::string>& overrides);
+/// All of them in order, from the command line.
+void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides);
 
 }  // namespace bitwright

@@ -1,46 +1,46 @@
 #pragma once
 
 #include <string>
-
-#include <yaml-cpp/yaml.h>
+#include <vector>
 
 #include <bitwright/core/registry.h>
 
-#include "experiment/overrides.h"
+#include "experiment/config_node.h"
 
 namespace bitwright {
 
-/// Validates a YAML tree against declared options.
+/// Validates a configuration against declared options.
 class Resolver {
  public:
-  Resolver(std::string file, const Registries& registries, OverrideRecord overrides)
-      : file_(std::move(file)), registries_(registries), overrides_(std::move(overrides)) {}
+  /// `fragment`: what is missing may come from elsewhere, so nothing that is missing is wrong.
+  explicit Resolver(const Registries& registries, bool fragment = false)
+      : registries_(registries), fragment_(fragment) {}
 
-  Settings mapping(const YAML::Node& node, const Options& options, const std::string& path) const;
+  /// Throws Problems with all that is wrong, in the order of the file. An option that is missing
+  /// because its key is mistyped is not reported beside the mistyped key.
+  Settings mapping(const ConfigNode& node, const Options& options);
 
  private:
-  bool overridden(const std::string& path) const;
-  Place place_of_mark(const YAML::Mark& mark) const;
-  Place place(const YAML::Node& node, const std::string& path) const;
-  Place place_of_key(const YAML::Node& key, const std::string& mapping) const;
-  Place place_of_wrong(const YAML::Node& node, const std::string& path) const;
-  void refuse_unknown(const YAML::Node& node, const std::vector<const Option*>& known,
-                      const std::string& path) const;
-  void refuse_null(const YAML::Node& node, const Option& option, const std::string& path) const;
-  void fill(Settings& settings, const YAML::Node& node, const std::vector<const Option*>& options,
-            const std::string& path) const;
-  void resolve(Settings& settings, const Option& option, const YAML::Node& node,
-               const std::string& path) const;
-  void absent(Settings& settings, const Option& option, const Place& mapping,
-              const std::string& path) const;
-  Settings component(const YAML::Node& node, const Option& option, const std::string& path) const;
-  OptionValue value(const YAML::Node& node, const Option& option, const std::string& path) const;
-  template <class T>
-  std::vector<T> list(const YAML::Node& node, const Option& option, const std::string& path) const;
+  using Known = std::vector<const Option*>;
 
-  std::string file_;
+  Settings mapping(const ConfigNode& node, const Options& options, const std::string& path);
+  void refuse_unknown(const ConfigNode& node, const Known& known, const std::string& path);
+  void fill(Settings& settings, const ConfigNode& node, const Known& options,
+            const std::string& path);
+  void absent(Settings& settings, const Option& option, const std::string& path);
+  void missing(const Settings& settings, const Option& option, const std::string& path);
+  void resolve(Settings& settings, const Option& option, const ConfigNode& node,
+               const std::string& path);
+  void resolve_list(Settings& settings, const Option& option, const ConfigNode& node,
+                    const std::string& path);
+  Settings component(const ConfigNode& node, const Option& option, const std::string& path);
+  Settings nameless(const ConfigNode& node, const Option& option, const std::string& path);
+
   const Registries& registries_;
-  OverrideRecord overrides_;
+  const bool fragment_;
+  const ConfigNode* root_ = nullptr;
+  std::vector<Error> problems_;  // beside those about missing options
+  std::vector<Error> missing_;
 };
 
 }  // namespace bitwright

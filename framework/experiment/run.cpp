@@ -13,6 +13,13 @@ namespace bitwright {
 
 using Clock = std::chrono::steady_clock;
 
+static std::vector<std::size_t> training_images(const Settings& config, const StageData& data) {
+  std::vector<std::size_t> counts;
+  for (std::size_t i = 0; i < config.sections("stages").size(); ++i)
+    counts.push_back(data.of(i).split.train.size());
+  return counts;
+}
+
 Run::Run(const Registries& registries, const RunRequest& request, RunDirectory directory,
          int threads)
     : registries_(registries),
@@ -20,9 +27,9 @@ Run::Run(const Registries& registries, const RunRequest& request, RunDirectory d
       config_(request.config),
       directory_(std::move(directory)),
       threads_(threads),
-      data_(load_data(registries, config_)),
-      network_(build_network(registries, config_, data_.input)),
-      plan_(plan_run(registries, config_, data_.split.train.size())),
+      data_(registries, config_),
+      network_(build_network(registries, config_, data_.of(0).input)),
+      plan_(plan_run(registries, config_, training_images(config_, data_))),
       progress_(request.quiet) {
   for (const ResultSlot& slot : RunPlan::results()) results_[slot.name] = NAN;
 }
@@ -56,11 +63,10 @@ void Run::resume(const Checkpoint& checkpoint) {
   refuse_other_data(before->header().provenance);
   refuse_other_weights(before->header().provenance);
   checkpoint.load_scope("position", [this](StateVisitor& v) { v.integer("stage", stage_index_); });
-  stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
-                                   data_, *network_);
+  begin_stage();
   checkpoint.load([this](StateVisitor& v) { visit(v); });
   const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
-                            stage_->trainer->steps_done();
+                            stage_->work->steps_done();
   const Carried carried = carried_until(*before, step);
   for (const Event& event : carried.events) algorithms_on_record_.insert(event.message);
   open_run_file(carried);
@@ -121,21 +127,37 @@ void Run::train() {
   writer_->close(stopped_ ? RunStatus::stopped : RunStatus::finished);
 }
 
+void Run::begin_stage() {
+  const auto index = static_cast<std::size_t>(stage_index_);
+  stage_ = std::make_unique<Stage>(registries_, config_, index, data_.of(index), *network_);
+}
+
+const Settings& Run::stage_settings() const {
+  return config_.sections("stages")[static_cast<std::size_t>(stage_index_)];
+}
+
+void Run::reestimate() { reestimate_batch_norm(stage_settings(), config_, *stage_, *network_); }
+
 void Run::run_stage() {
-  if (!stage_)
-    stage_ = std::make_unique<Stage>(registries_, config_, static_cast<std::size_t>(stage_index_),
-                                     data_, *network_);
+  if (!stage_) begin_stage();
   say_what_init_left();
   record_algorithms();
   log_->begin_stage(static_cast<std::size_t>(stage_index_), stage_->methods->metrics());
   observe_stage();
   const auto began = Clock::now();
-  stopped_ = !stage_->trainer->run(*log_);
+  if (!stage_->optimizer && stage_->work->steps_done() == 0) reestimate();
+  stopped_ = !stage_->work->run(*log_);
   training_seconds_ += std::chrono::duration<double>(Clock::now() - began).count();
   if (trace_) progress_.say(trace_->end_stage());
+  if (const std::string why = stage_->work->ended_early(); !stopped_ && !why.empty()) {
+    const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
+                              stage_->work->steps_done();
+    writer_->event({step, "ended", stage_->name + ": " + why});
+    progress_.say(stage_->name + ": " + why);
+  }
   if (stopped_) {
     const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
-                              stage_->trainer->steps_done();
+                              stage_->work->steps_done();
     writer_->event({step, "stopped", fmt::format("stopped by a signal at step {}, saved", step)});
     progress_.say(fmt::format("stopped at step {}; state saved in {}; continue with --resume", step,
                               directory_.path()));
@@ -144,15 +166,15 @@ void Run::run_stage() {
 
 void Run::observe_stage() {
   if (trace_) {
-    stage_->trainer->observe(&trace_->begin_stage(stage_->name));
+    stage_->work->observe(&trace_->begin_stage(stage_->name));
   } else if (request_.check_numerics) {
     numerics_ = std::make_unique<NumericsCheck>(*network_, *stage_->methods);
-    stage_->trainer->observe(numerics_.get());
+    stage_->work->observe(numerics_.get());
   }
 }
 
 void Run::say_what_init_left() {
-  if (stage_->note.empty() || stage_->trainer->steps_done() > 0) return;
+  if (stage_->note.empty() || stage_->work->steps_done() > 0) return;
   writer_->event({0, "init", stage_->note});
   progress_.say("init: " + stage_->note);
 }
@@ -161,14 +183,18 @@ void Run::say_what_init_left() {
 // that validation selected, which are also what the next stage starts from.
 void Run::finish_stage() {
   {
-    const auto averaged = stage_->trainer->evaluated_weights();
+    const auto averaged = stage_->work->evaluated_weights();
+    if (stage_->optimizer) reestimate();
     test("_last");
+    if (stage_->hands_over_last) stage_->work->keep();
   }
   const std::string kind = stage_->quantizes ? "hard" : "float";
-  results_["selected_step_" + kind] = static_cast<double>(stage_->trainer->selected_step());
-  results_["val_accuracy_" + kind] = stage_->trainer->selected_accuracy();
-  stage_->trainer->restore_selected();
+  results_["selected_step_" + kind] = static_cast<double>(stage_->work->selected_step());
+  results_["val_accuracy_" + kind] = stage_->work->selected_accuracy();
+  stage_->work->restore_selected();
+  if (stage_->optimizer) reestimate();
   test("");
+  if (stage_->hands_over_last) stage_->work->restore_kept();
   record_size();
   for (const auto& [name, value] : results_) writer_->result(name, value);
   stage_->methods->hand_over();
@@ -179,13 +205,14 @@ void Run::finish_stage() {
 // What the stage's steps, and later its test, are computed by. A resumed run has it on record.
 void Run::record_algorithms() {
   const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
-                            stage_->trainer->steps_done();
+                            stage_->work->steps_done();
   for (const Event& event : algorithm_events(step, algorithms_seen_))
     if (algorithms_on_record_.insert(event.message).second) writer_->event(event);
 }
 
 void Run::test(const std::string& suffix) {
-  const auto evaluator = test_evaluator(config_, data_, *network_, *stage_->methods);
+  const auto evaluator = test_evaluator(config_, data_.of(static_cast<std::size_t>(stage_index_)),
+                                        *network_, *stage_->methods);
   record_algorithms();
   if (stage_->quantizes) {
     results_["test_accuracy_soft" + suffix] = evaluator->run(Deployment::soft).accuracy;
@@ -216,7 +243,7 @@ void Run::visit(StateVisitor& visitor) {
     for (auto& [name, value] : results_) visitor.real(name, value);
   }
   const StateScope scope(visitor, "stage");
-  stage_->trainer->visit(visitor);
+  stage_->work->visit(visitor);
 }
 
 void Run::save(std::int64_t run_step) {

@@ -33,7 +33,7 @@ class Run {
   void train();  ///< throws an Error when training diverged
   bool stopped() const { return stopped_; }
   const std::map<std::string, double>& results() const { return results_; }
-  const std::string& subset() const { return data_.subset; }  ///< see ExperimentData
+  const std::string& subset() const { return data_.of(0).subset; }  ///< see ExperimentData
 
  private:
   void open_run_file(const Carried& carried);
@@ -41,6 +41,9 @@ class Run {
   void refuse_other_weights(const std::map<std::string, std::string>& provenance) const;
   void say_what_init_left();
   void record_algorithms();
+  void begin_stage();
+  const Settings& stage_settings() const;
+  void reestimate();
   void run_stage();
   void observe_stage();
   void finish_stage();
@@ -56,7 +59,7 @@ class Run {
   const RunDirectory directory_;
   const int threads_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  ExperimentData data_;
+  const StageData data_;
   std::unique_ptr<Network> network_;
   RunPlan plan_;
   Progress progress_;

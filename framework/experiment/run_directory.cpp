@@ -72,6 +72,8 @@ static bool changes_numbers(const std::string& key) {
   static constexpr std::array<std::string_view, 7> harmless{
       "description",      "data.root",       "data.cache", "data.workers",
       "checkpoint.every", "checkpoint.keep", "log.flush"};
+  for (const std::string_view list : {"profiles", "allow"})
+    if (key == list || key.starts_with(std::string(list) + ".")) return false;
   return std::find(harmless.begin(), harmless.end(), key) == harmless.end();
 }
 

@@ -5,15 +5,15 @@
 namespace bitwright {
 
 RunPlan plan_run(const Registries& registries, const Settings& config,
-                 std::size_t training_images) {
+                 const std::vector<std::size_t>& training_images) {
   RunPlan plan;
   std::int64_t epochs = 0;
   for (const Settings& stage : config.sections("stages")) {
-    const std::int64_t epoch = steps_per_epoch(config, stage, training_images);
-    const std::int64_t steps = stage_steps(stage, epoch);
+    const std::int64_t epoch = steps_per_epoch(config, stage, training_images[plan.stages.size()]);
+    const std::int64_t steps = stage_steps(config, stage, epoch);
     plan.stages.push_back({stage.text("name"), steps, epoch, plan.steps, epochs});
     plan.steps += steps;
-    epochs += steps / epoch;
+    if (stage.text("kind") == "train") epochs += steps / epoch;
     plan.gradient_norm |= stage.section("clip").has("norm");
   }
   plan.method_metrics = declared_metrics(registries, config);

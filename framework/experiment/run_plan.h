@@ -31,6 +31,8 @@ struct RunPlan {
   static std::vector<ResultSlot> results();
 };
 
-RunPlan plan_run(const Registries& registries, const Settings& config, std::size_t training_images);
+/// `training_images`: of each stage, those that are trained on.
+RunPlan plan_run(const Registries& registries, const Settings& config,
+                 const std::vector<std::size_t>& training_images);
 
 }  // namespace bitwright

@@ -17,7 +17,6 @@
 #include "experiment/run_directory.h"
 #include "experiment/signals.h"
 #include "experiment/summary.h"
-#include "optim/schedules.h"
 
 namespace bitwright {
 namespace {
@@ -78,24 +77,6 @@ void print_results(const RunRequest& request, const std::map<std::string, double
 }
 
 }  // namespace
-
-void dry_build(const Registries& registries, const Settings& config) {
-  const auto dataset =
-      registries.datasets.make(config.section("data"), data_root(config.section("data")));
-  const InputSpec input = input_of(*dataset, config.section("data"));
-  const auto network = build_network(registries, config, input);
-  make_augmentations(registries, config.section("data"), input);
-  const auto& stages = config.sections("stages");
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    const Settings& settings = stages[i];
-    const StageInfo info{settings.text("name"),    0,
-                         stage_steps(settings, 1), 1,
-                         starts_fresh(config, i),  network.get()};
-    const MethodStack methods(make_methods(registries, settings), info);
-    registries.optimizers.make(settings.section("optimizer"))->attach(methods.untraced());
-    make_schedule(registries, settings.section("schedule"));
-  }
-}
 
 int run_experiment(const Registries& registries, const RunRequest& request) {
   // What the machine cannot do is refused before anything is written.

@@ -1,11 +1,13 @@
 #pragma once
 // Runs one experiment from its validated configuration to its results.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <bitwright/core/registry.h>
+#include <bitwright/nn/network.h>
 
 namespace bitwright {
 
@@ -27,8 +29,8 @@ struct RunRequest {
 /// run after saving; all else is an Error.
 int run_experiment(const Registries& registries, const RunRequest& request);
 
-/// Builds everything that needs no data: components, the network, the methods' claims on it.
-/// Throws the configuration errors that only this shows.
-void dry_build(const Registries& registries, const Settings& config);
+/// Builds everything that needs no data: components, the network, which comes back, the methods'
+/// claims on it. Throws the configuration errors that only this shows.
+std::unique_ptr<Network> dry_build(const Registries& registries, const Settings& config);
 
 }  // namespace bitwright

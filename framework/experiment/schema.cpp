@@ -1,6 +1,6 @@
 #include "experiment/schema.h"
 
-#include "optim/schedules.h"
+#include "experiment/compose.h"
 
 namespace bitwright {
 
@@ -44,7 +44,7 @@ static Options subset_options() {
 }
 
 // Every data set declares its own `normalization` beside these.
-static Options data_options() {
+Options data_options() {
   return Options{}
       .text("root", "", "folder with the data files; empty: the environment's BITWRIGHT_DATA")
       .text("cache", "",
@@ -53,6 +53,7 @@ static Options data_options() {
       .integer("batch", 100, "images of a training batch")
       .unit("images")
       .min(1)
+      .known_elsewhere_as({"batch_size", "train_batch_size", "bs"})
       .section("subset", subset_options(), "less than the whole set; named in outputs")
       .section("split", split_options(), "what is held out of the training part for validation")
       .components("augment", "augmentations",
@@ -61,7 +62,8 @@ static Options data_options() {
                "threads that prepare batches, beside those that compute; batches are the same for "
                "any number")
       .min(1)
-      .max(64);
+      .max(64)
+      .known_elsewhere_as({"num_workers"});
 }
 
 static Options init_options() {
@@ -72,54 +74,6 @@ static Options init_options() {
       .boolean("strict", true,
                "the file holds exactly the network's arrays; false: what it lacks keeps its drawn "
                "values, what the network lacks is not used, and both are said");
-}
-
-static Options clip_options() {
-  return Options{}
-      .real("norm", "L2 norm of all gradients together that they are scaled down to")
-      .above(0)
-      .optional()
-      .real("value", "largest magnitude of an element of a gradient")
-      .above(0)
-      .optional();
-}
-
-static Options average_options() {
-  return Options{}
-      .real("decay", "share of the average that stays in an update, such as 0.999")
-      .above(0)
-      .max(1)
-      .optional()
-      .boolean("warm_up", false, "decay min(decay, (1 + t) / (10 + t)) in update t, from 0");
-}
-
-static Options stage_options() {
-  return Options{}
-      .text("name", "what outputs call this stage; unique")
-      .integer("steps", "length, in updates; or give epochs")
-      .unit("steps")
-      .min(1)
-      .optional()
-      .real("epochs", "length, in passes over the training part")
-      .unit("epochs")
-      .above(0)
-      .optional()
-      .choice("start", {"fresh", "previous"}, "fresh",
-              "weights: drawn anew (the first stage's: as init says), or the selected ones of the "
-              "stage before")
-      .components("methods", "methods", "what quantizes in this stage; none: plain training")
-      .component("optimizer", "optimizers", "", "how weights are updated")
-      .component("schedule", "schedules", "constant", "learning rate over the stage",
-                 schedule_options())
-      .integer(
-          "accumulate", 1,
-          "batches of one update, whose gradients are averaged; steps and epochs count updates")
-      .unit("batches")
-      .min(1)
-      .section("clip", clip_options(), "limits gradients before the optimizer; one of the two")
-      .section("ema", average_options(),
-               "moving average of what the optimizer updates: evaluated, selected and handed on in "
-               "its place; no decay: none");
 }
 
 static Options evaluation_options() {
@@ -154,25 +108,63 @@ static Options log_options() {
       .above(0);
 }
 
+static Options profile_options() {
+  return Options{}
+      .text("name", "what --profile calls it; unique")
+      .text("description", "", "for people")
+      .real("scale", 1,
+            "factor on the length of every stage; lengths given as shares (25 %) scale with it")
+      .above(0)
+      .max(1)
+      .integer("max_steps", "updates that no stage exceeds")
+      .unit("steps")
+      .min(1)
+      .optional()
+      .boolean("glyphs", false,
+               "replaces the data by a small set of embedded glyphs of the same shape")
+      .texts("set", {}, "further changes, written as on the command line: key.sub=value");
+}
+
 Options experiment_options() {
   return Options{}
       .text("experiment", "name of the experiment and of its folder under the output folder")
+      .integer("version", config_version, "of the format of experiment files")
+      .min(1)
       .text("description", "", "for people")
       .integer("seed", 1, "all randomness of the run follows from it")
       .min(0)
+      .known_elsewhere_as({"random_seed", "manual_seed"})
       .text("threads", "auto", "size of the team that computes: a number, or 'auto'")
+      .known_elsewhere_as({"num_threads"})
       .choice("precision", {"f32", "bf16", "bf16_emulated"}, "f32",
               "of activations and their gradients; parameters and their gradients are f32")
+      .known_elsewhere_as({"dtype"})
       .choice("algorithms", {"rule", "tuned"}, "rule",
               "how convolutions are computed: by the fixed rule, or as `bitwright tune` found "
               "fastest on this machine; recorded, and kept when resumed")
       .component("data", "datasets", "", "what is learned", data_options())
+      .known_elsewhere_as({"dataset"})
       .component("network", "networks", "", "what learns it")
+      .known_elsewhere_as({"model", "net", "arch", "backbone"})
       .section("init", init_options(), "what the first stage starts from")
-      .sections("stages", stage_options(), "trained one after the other")
+      .sections("stages", stage_options(), "done one after the other")
       .section("evaluation", evaluation_options(), "validation during training")
+      .known_elsewhere_as({"eval", "validation"})
       .section("checkpoint", checkpoint_options(), "state on disk, to continue from")
-      .section("log", log_options(), "what is written to run.h5, and when");
+      .section("log", log_options(), "what is written to run.h5, and when")
+      .known_elsewhere_as({"logging"})
+      .sections("profiles", profile_options(), "budgets that --profile selects from")
+      .optional()
+      .text("budget", "full",
+            "the profile that this configuration was shortened by, for the record")
+      .texts("allow", {}, "names of lints that are meant to be as they are");
+}
+
+Options file_options() {
+  Options all = composition_options();
+  const Options experiment = experiment_options();
+  for (const Option& option : experiment.list()) all.add(option);
+  return all;
 }
 
 }  // namespace bitwright

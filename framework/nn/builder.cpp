@@ -19,6 +19,11 @@ NetworkBuilder& NetworkBuilder::initialization(Initialization how) {
   return *this;
 }
 
+NetworkBuilder& NetworkBuilder::at(Place where) {
+  where_ = std::move(where);
+  return *this;
+}
+
 std::string NetworkBuilder::named(std::string_view name, std::string_view kind) {
   const std::string own = name.empty() ? fmt::format("{}{}", kind, ++unnamed_) : std::string(name);
   std::string full = scope_ + own;
@@ -31,13 +36,25 @@ std::string NetworkBuilder::named(std::string_view name, std::string_view kind) 
 template <class L, class... Args>
 NetworkBuilder& NetworkBuilder::append(std::string name, Args&&... args) {
   network_->layers_.push_back(std::make_unique<L>(std::move(name), std::forward<Args>(args)...));
+  const Layer& layer = *network_->layers_.back();
+  std::int64_t before = 0;
+  for (const LayerSummary& earlier : network_->summary_) before += earlier.macs;
+  network_->summary_.push_back(
+      {layer.name(), std::string(layer.kind()), shape_, network_->macs_ - before});
   return *this;
 }
 
 Parameter* NetworkBuilder::add_parameter(const std::string& layer, std::string_view suffix,
                                          ParameterKind kind, Shape shape, std::int64_t fan_in,
                                          std::int64_t fan_out) {
+  constexpr std::int64_t most = 1'000'000'000;  // elements: 4 GB of weights, far beyond a CPU's use
   auto& all = network_->parameters_;
+  parameter_elements_ += static_cast<double>(shape.numel());
+  if (parameter_elements_ > most)
+    throw config_error(where_,
+                       fmt::format("with layer '{}' the network has {:.3g} parameters", layer,
+                                   parameter_elements_),
+                       fmt::format("at most {}", most), "make it smaller");
   const int index = all.empty()                 ? 0
                     : all.back().layer == layer ? all.back().layer_index
                                                 : all.back().layer_index + 1;
@@ -128,11 +145,24 @@ NetworkBuilder& NetworkBuilder::relu(std::string_view name) {
   return append<ReluLayer>(named(name, "relu"));
 }
 
+NetworkBuilder& NetworkBuilder::elementwise(std::string_view kind,
+                                            Variable (*function)(const Variable&),
+                                            std::string_view name) {
+  return append<ElementwiseLayer>(named(name, kind), kind, function);
+}
+
 NetworkBuilder& NetworkBuilder::max_pool2d(std::int64_t size, std::int64_t stride,
                                            std::int64_t padding, std::string_view given) {
   const std::string name = named(given, "pool");
   slide(name, shape_[0], size, {.stride = stride, .padding = padding});
   return append<MaxPool2dLayer>(name, size, stride, padding);
+}
+
+NetworkBuilder& NetworkBuilder::avg_pool2d(std::int64_t size, std::int64_t stride,
+                                           std::int64_t padding, std::string_view given) {
+  const std::string name = named(given, "pool");
+  slide(name, shape_[0], size, {.stride = stride, .padding = padding});
+  return append<AvgPool2dLayer>(name, size, stride, padding);
 }
 
 NetworkBuilder& NetworkBuilder::global_avg_pool(std::string_view given) {
@@ -181,6 +211,13 @@ NetworkBuilder& NetworkBuilder::residual(std::string_view given, const Part& bod
                                    sum.str(), shape_.str()),
                        "one shape", "give the shortcut the channels and stride of the body");
   return append<ResidualLayer>(name, std::move(bodies), std::move(shortcuts));
+}
+
+void NetworkBuilder::require_logits() const {
+  if (shape_ == Shape{classes()}) return;
+  throw config_error(where_, fmt::format("the network ends with the shape {}", shape_.str()),
+                     fmt::format("{}, one output per class", Shape{classes()}.str()),
+                     "end it with 'linear', which takes the number of classes by itself");
 }
 
 std::unique_ptr<Network> NetworkBuilder::build() {

@@ -66,6 +66,31 @@ class ReluLayer final : public NamedLayer {
   Variable forward(Forward&, const Variable& x) const override { return relu(x); }
 };
 
+class ElementwiseLayer final : public NamedLayer {
+ public:
+  ElementwiseLayer(std::string name, std::string_view kind, Variable (*function)(const Variable&))
+      : NamedLayer(std::move(name)), kind_(kind), function_(function) {}
+  std::string_view kind() const override { return kind_; }
+  Variable forward(Forward&, const Variable& x) const override { return function_(x); }
+
+ private:
+  std::string_view kind_;
+  Variable (*function_)(const Variable&);
+};
+
+class AvgPool2dLayer final : public NamedLayer {
+ public:
+  AvgPool2dLayer(std::string name, std::int64_t size, std::int64_t stride, std::int64_t padding)
+      : NamedLayer(std::move(name)), size_(size), stride_(stride), padding_(padding) {}
+  std::string_view kind() const override { return "avg_pool2d"; }
+  Variable forward(Forward&, const Variable& x) const override {
+    return avg_pool2d(x, size_, stride_, padding_);
+  }
+
+ private:
+  std::int64_t size_, stride_, padding_;
+};
+
 class MaxPool2dLayer final : public NamedLayer {
  public:
   MaxPool2dLayer(std::string name, std::int64_t size, std::int64_t stride, std::int64_t padding)

@@ -3,6 +3,7 @@
 namespace bitwright {
 
 void register_networks(Registries& registries) {
+  register_layers(registries);
   register_lenet(registries);
   register_mlp(registries);
   register_resnet(registries);

@@ -8,9 +8,9 @@
 namespace bitwright {
 
 EvaluationStep::EvaluationStep(Network& network, MethodStack& methods, const BatchShape& b,
-                               DType precision)
+                               DType precision, BatchStatistics statistics)
     : methods_(methods), batch_(b) {
-  Forward forward(tape_, false, *this);
+  Forward forward(tape_, statistics == BatchStatistics::of_the_batch, *this);
   logits_ = logits(network, forward, tape_.constant(batch_.images), precision);
   tape_.plan(std::array{logits_});
   probabilities_ = Tensor::empty(logits_.shape());

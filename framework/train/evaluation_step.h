@@ -11,12 +11,17 @@
 
 namespace bitwright {
 
+/// By what batch normalisation normalises: its running statistics, or those of the batch, by which
+/// it then also moves the running ones.
+enum class BatchStatistics { running, of_the_batch };
+
 /// Works on copies of the weights, written by the transforms: nothing of the training state is
 /// touched, so there is nothing to restore.
 class EvaluationStep final : private ForwardHooks {
  public:
   EvaluationStep(Network& network, MethodStack& methods, const BatchShape& batch,
-                 DType precision = DType::f32);
+                 DType precision = DType::f32,
+                 BatchStatistics statistics = BatchStatistics::running);
 
   void deploy(Deployment deployment);  ///< what run() evaluates from now on
 

@@ -4,15 +4,21 @@
 #include <utility>
 
 #include <bitwright/core/error.h>
+#include <bitwright/core/glob.h>
 
 namespace bitwright {
 
-MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage)
+MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage,
+                         const std::vector<std::string>& held)
     : methods_(std::move(methods)) {
   for (auto& method : methods_) method->attach(stage);
   for (Parameter& p : stage.network->parameters()) {
-    Slot slot{&p, nullptr, nullptr, {}, {}};
+    Slot slot{&p, nullptr, false, nullptr, {}, {}};
+    slot.held = std::any_of(held.begin(), held.end(), [&](const std::string& pattern) {
+      return glob_match(pattern, p.name);
+    });
     for (auto& method : methods_) {
+      if (slot.held) break;
       auto transform = method->transform(p);
       if (!transform) continue;
       if (slot.owner != nullptr)
@@ -90,6 +96,11 @@ std::vector<Optimized> MethodStack::untraced() const {
   return all;
 }
 
+bool MethodStack::transforms() const {
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [](const Slot& s) { return s.transform != nullptr; });
+}
+
 void MethodStack::before_step(const StepInfo& info) {
   for (auto& method : methods_) method->before_step(info);
 }
@@ -115,8 +126,8 @@ void MethodStack::after_epoch(const StepInfo& info) {
 std::vector<std::string> MethodStack::frozen() const {
   std::vector<std::string> names;
   for (const Slot& s : slots_)
-    if (std::any_of(methods_.begin(), methods_.end(),
-                    [&](const auto& m) { return m->frozen(*s.parameter); }))
+    if (s.held || std::any_of(methods_.begin(), methods_.end(),
+                              [&](const auto& m) { return m->frozen(*s.parameter); }))
       for (std::size_t i = 0; i < s.latents.size(); ++i) names.push_back(s.latent_name(i));
   return names;
 }

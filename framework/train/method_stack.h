@@ -18,8 +18,10 @@ std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<
 class MethodStack final : public ForwardHooks {
  public:
   /// Attaches the methods and asks each for its transforms. Throws a configuration error when two
-  /// methods claim the same parameter.
-  MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage);
+  /// methods claim the same parameter. Parameters whose names match a pattern of `held` keep their
+  /// values: no method transforms them, and they are frozen.
+  MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage,
+              const std::vector<std::string>& held = {});
 
   bool empty() const { return methods_.empty(); }  ///< plain training
   const std::vector<std::unique_ptr<Method>>& methods() const { return methods_; }
@@ -41,7 +43,9 @@ class MethodStack final : public ForwardHooks {
   void after_update(const StepInfo& info);
   void after_step(const StepInfo& info);
   void after_epoch(const StepInfo& info);
-  /// Optimized names whose parameter a method has frozen.
+  /// Whether any method stands for a parameter.
+  bool transforms() const;
+  /// Optimized names whose parameter is held, or frozen by a method.
   std::vector<std::string> frozen() const;
 
   // The deployed network.
@@ -60,6 +64,7 @@ class MethodStack final : public ForwardHooks {
   struct Slot {
     Parameter* parameter = nullptr;
     Method* owner = nullptr;  // null: trained as it is
+    bool held = false;
     std::unique_ptr<WeightTransform> transform;
     std::vector<Tensor> latents;
     std::vector<Variable> variables;  // of the step traced last

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cmath>
 
+#include <fmt/format.h>
+
 namespace bitwright {
 
 using Clock = std::chrono::steady_clock;
@@ -27,7 +29,7 @@ bool Trainer::run(TrainingObserver& observer) {
   const std::int64_t epoch_length = steps_per_epoch();
   loader_.seek(step_ * options_.accumulate);
   freeze();  // what a resumed run had frozen
-  while (step_ < options_.steps) {
+  while (step_ < options_.steps && ended_early().empty()) {
     const StepInfo now = info();
     const StepRecord done = update(now);
     ++step_;
@@ -103,7 +105,9 @@ EvaluationRecord Trainer::evaluate() {
   in_phase(step_observer_, Phase::evaluation,
            [&] { record.hard = validation_.run(Deployment::hard); });
   record.metrics = methods_.measure();
+  ++worse_;
   if (record.hard.accuracy > best_accuracy_) {
+    worse_ = 0;
     best_accuracy_ = record.hard.accuracy;
     best_step_ = step_;
     best_.save([this](StateVisitor& v) { visit_network(v); });
@@ -128,8 +132,26 @@ EpochRecord Trainer::close_epoch(const Evaluation& hard) {
   return record;
 }
 
+std::string Trainer::ended_early() const {
+  const StopOptions& stop = options_.stop;
+  if (step_ == options_.steps) return "";
+  if (stop.accuracy && best_accuracy_ >= *stop.accuracy)
+    return fmt::format("validation accuracy {} reached at step {}", *stop.accuracy, step_);
+  if (stop.patience && worse_ >= *stop.patience)
+    return fmt::format("no better validation in {} in a row, at step {}", worse_, step_);
+  return "";
+}
+
 void Trainer::restore_selected() {
   best_.load([this](StateVisitor& v) { visit_network(v); });
+}
+
+void Trainer::keep() {
+  kept_.save([this](StateVisitor& v) { visit_network(v); });
+}
+
+void Trainer::restore_kept() {
+  kept_.load([this](StateVisitor& v) { visit_network(v); });
 }
 
 // What a network needs to be evaluated again: weights, statistics, and the methods' state.
@@ -160,6 +182,7 @@ void Trainer::visit(StateVisitor& visitor) {
     visitor.integer("epoch_images", epoch_images_);
     visitor.integer("best_step", best_step_);
     visitor.real("best_accuracy", best_accuracy_);
+    visitor.integer("worse", worse_);
   }
   const StateScope scope(visitor, "best");
   best_.visit(visitor);

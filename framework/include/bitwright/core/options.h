@@ -53,6 +53,12 @@ using OptionValue =
     std::variant<bool, std::int64_t, double, std::string, Length, std::vector<double>,
                  std::vector<std::int64_t>, std::vector<std::string>, std::vector<Length>>;
 
+/// A name under which people look for an option.
+struct OtherName {
+  std::string name;
+  int until = 0;  ///< the last version of experiment files that used it; 0: the field's, never ours
+};
+
 /// One declared option. Absent `fallback` of a scalar or list: the option must be given, unless
 /// `optional` says that it may stay unset (Settings::has tells).
 struct Option {
@@ -68,6 +74,8 @@ struct Option {
   std::vector<std::string> choices;
   std::string registry;                    ///< of a component: "methods", "optimizers" ...
   std::shared_ptr<const Options> section;  ///< of a section; of a component, the common options
+  std::string inherits;  ///< of a component: the key of the whole file whose value this one changes
+  std::vector<OtherName> other_names;
 };
 
 /// A list of declared options, built by chaining. Modifiers act on the last one added.
@@ -105,13 +113,21 @@ class Options {
   Options& min(double low);    ///< value >= low (each element of a list)
   Options& above(double low);  ///< value > low
   Options& max(double high);   ///< value <= high
-  Options& optional();         ///< may stay unset
+  Options& optional();         ///< may stay unset; a list of sections: may be empty
+  /// Of a component: a mapping that changes the value of a key of the whole file.
+  Options& inherits(std::string key);
+  /// The option's name up to a version of experiment files; a file that uses it is told the new
+  /// one.
+  Options& formerly(std::string name, int until_version);
+  /// Names that the field uses for the same; a file that uses one is told ours.
+  Options& known_elsewhere_as(std::vector<std::string> names);
+
+  Options& add(Option option);  ///< one that is declared elsewhere
 
   const std::vector<Option>& list() const { return list_; }
   const Option* find(std::string_view name) const;
 
  private:
-  Options& add(Option option);
   std::vector<Option> list_;
 };
 

@@ -20,6 +20,7 @@ struct ComponentInfo {
   std::string summary;  ///< one line
   std::string source;   ///< paper, "arXiv:1812.04353", or empty
   Options options;
+  std::string implied_by = {};  ///< a key that selects this entry where no `name` is given
 };
 
 /// A registry's untyped face: enough to validate a configuration and to describe it.
@@ -64,6 +65,7 @@ class Augmentation;
 class Optimizer;
 class Schedule;
 class Quantizer;
+class LayerPart;
 struct DataRoot;
 struct InputSpec;
 
@@ -76,6 +78,10 @@ struct Registries {
   Registry<Optimizer> optimizers;
   Registry<Schedule> schedules;
   Registry<Quantizer> quantizers;
+  Registry<LayerPart> layers;  ///< what networks in YAML are made of
+
+  Registries() = default;
+  Registries(const Registries&) = delete;  // entries made of other entries refer to it
 
   /// The registry of a kind; null for a name that is not in kinds().
   const RegistryBase* find(std::string_view kind) const;

@@ -62,6 +62,11 @@ class Dataset {
   virtual ~Dataset() = default;
   /// Reads nothing; after train() or test(), what was found counts where fewer classes are there.
   virtual InputSpec input() const = 0;
+  /// Images of the training part as far as they are known without reading; else 0.
+  virtual std::int64_t known_train_images() const {
+    const auto whole = official();
+    return whole ? whole->train : 0;
+  }
   /// The official training part, before any validation images are split off. Throws data errors.
   virtual ImageSet train() = 0;
   virtual ImageSet test() = 0;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace bitwright {
 
 struct Registries;
@@ -8,8 +11,15 @@ void register_networks(Registries& registries);       ///< framework/nn
 void register_optimizers(Registries& registries);     ///< framework/optim: optimizers and schedules
 void register_augmentations(Registries& registries);  ///< framework/data
 
-/// Everything that ships with the program: the three above and all folders of methods/ and
-/// datasets/.
+/// A folder of the source tree and what it registers.
+struct BuiltinFolder {
+  std::string path;
+  void (*add)(Registries&) = nullptr;
+};
+/// The three above and all folders of methods/ and datasets/.
+const std::vector<BuiltinFolder>& builtin_folders();
+
+/// Everything that ships with the program.
 void register_builtin_components(Registries& registries);
 
 }  // namespace bitwright

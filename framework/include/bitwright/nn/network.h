@@ -83,6 +83,13 @@ class Forward {
 /// How fresh weights are drawn; see initialize().
 enum class Initialization { xavier, kaiming };
 
+/// What a layer gives and costs, in the order in which a network was put together.
+struct LayerSummary {
+  std::string name, kind;
+  Shape output;           ///< of one image: [C, H, W] or [features]
+  std::int64_t macs = 0;  ///< multiply-accumulate operations of one image
+};
+
 class Network {
  public:
   explicit Network(InputSpec input) : input_(input) {}
@@ -95,6 +102,7 @@ class Network {
   std::int64_t parameter_count() const;
   /// Multiply-accumulate operations of one image through convolutions and linear layers.
   std::int64_t macs() const { return macs_; }
+  const std::vector<LayerSummary>& summary() const { return summary_; }
   Initialization initialization() const { return initialization_; }
 
   /// Images [N, C, H, W] -> logits [N, classes].
@@ -109,6 +117,7 @@ class Network {
   std::deque<Parameter> parameters_;  // deque: pointers to elements stay valid
   std::deque<Buffer> buffers_;
   Layers layers_;
+  std::vector<LayerSummary> summary_;
   std::int64_t macs_ = 0;
   Initialization initialization_ = Initialization::xavier;
 };
@@ -132,12 +141,18 @@ class NetworkBuilder {
 
   explicit NetworkBuilder(InputSpec input, Place where = {});
   NetworkBuilder& initialization(Initialization how);  ///< Xavier unless set
+  NetworkBuilder& at(Place where);                     ///< where the layers that follow are said
 
   NetworkBuilder& conv2d(std::string_view name, std::int64_t channels, std::int64_t kernel,
                          ConvGeometry geometry = {}, bool bias = true);
   NetworkBuilder& linear(std::string_view name, std::int64_t features, bool bias = true);
   NetworkBuilder& batch_norm(std::string_view name, bool affine = false);
   NetworkBuilder& relu(std::string_view name = {});
+  /// A function of each element, such as tanh. `kind` is a string that never goes away.
+  NetworkBuilder& elementwise(std::string_view kind, Variable (*function)(const Variable&),
+                              std::string_view name = {});
+  NetworkBuilder& avg_pool2d(std::int64_t size, std::int64_t stride, std::int64_t padding = 0,
+                             std::string_view name = {});
   NetworkBuilder& max_pool2d(std::int64_t size, std::int64_t stride, std::int64_t padding = 0,
                              std::string_view name = {});
   NetworkBuilder& global_avg_pool(std::string_view name = {});
@@ -151,6 +166,9 @@ class NetworkBuilder {
   /// sum is a layer of the kind "residual" around the layers of both branches.
   NetworkBuilder& residual(std::string_view name, const Part& body, const Part& shortcut = {});
 
+  int classes() const { return network_->input_.classes; }
+  /// Throws the configuration error of a network that does not end in one output per class.
+  void require_logits() const;
   const Shape& shape() const { return shape_; }  ///< of one image so far: [C, H, W] or [features]
   std::unique_ptr<Network> build();              ///< also marks first and last layers
 
@@ -172,6 +190,7 @@ class NetworkBuilder {
   std::set<std::string> names_;
   Shape shape_;
   int unnamed_ = 0;
+  double parameter_elements_ = 0;
 };
 
 /// Draws all parameters afresh and resets the running statistics (mean 0, variance 1). Each tensor
