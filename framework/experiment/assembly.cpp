@@ -155,13 +155,20 @@ std::unique_ptr<Evaluator> test_evaluator(const Settings& config, const Experime
 }
 
 std::vector<MetricDeclaration> declared_metrics(const Registries& registries,
-                                                const Settings& config) {
+                                                const Settings& config, const Network& network) {
   std::vector<MetricDeclaration> all;
   for (const Settings& stage : config.sections("stages"))
-    for (MetricDeclaration& m : method_metrics(make_methods(registries, stage))) {
-      const bool known = std::any_of(all.begin(), all.end(),
-                                     [&](const MetricDeclaration& o) { return o.name == m.name; });
-      if (!known) all.push_back(std::move(m));
+    for (MetricDeclaration& m : method_metrics(make_methods(registries, stage), network)) {
+      const auto known = std::find_if(all.begin(), all.end(), [&](const MetricDeclaration& o) {
+        return o.name == m.name && o.layers.empty() == m.layers.empty();
+      });
+      if (known == all.end()) {
+        all.push_back(std::move(m));
+        continue;
+      }
+      for (std::string& layer : m.layers)  // a stage may quantize other layers than the one before
+        if (std::ranges::count(known->layers, layer) == 0)
+          known->layers.push_back(std::move(layer));
     }
   return all;
 }

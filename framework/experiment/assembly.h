@@ -112,8 +112,8 @@ void reestimate_batch_norm(const Settings& stage, const Settings& config, Stage&
 std::vector<std::unique_ptr<Method>> make_methods(const Registries& registries,
                                                   const Settings& stage);
 
-/// The metrics that all stages' methods declare, each name once.
+/// The metrics that all stages' methods declare, each name once, with the layers of all of them.
 std::vector<MetricDeclaration> declared_metrics(const Registries& registries,
-                                                const Settings& config);
+                                                const Settings& config, const Network& network);
 
 }  // namespace bitwright

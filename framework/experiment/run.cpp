@@ -29,7 +29,7 @@ Run::Run(const Registries& registries, const RunRequest& request, RunDirectory d
       threads_(threads),
       data_(registries, config_),
       network_(build_network(registries, config_, data_.of(0).input)),
-      plan_(plan_run(registries, config_, training_images(config_, data_))),
+      plan_(plan_run(registries, config_, *network_, training_images(config_, data_))),
       progress_(request.quiet) {
   for (const ResultSlot& slot : RunPlan::results()) results_[slot.name] = NAN;
 }

@@ -26,10 +26,17 @@ void RunLog::begin_stage(std::size_t index, const std::vector<MetricDeclaration>
   index_ = index;
   columns_.clear();
   for (const MetricDeclaration& m : metrics) {
-    const auto at =
-        std::find_if(plan_.method_metrics.begin(), plan_.method_metrics.end(),
-                     [&](const MetricDeclaration& known) { return known.name == m.name; });
-    columns_.push_back(static_cast<std::size_t>(at - plan_.method_metrics.begin()));
+    std::size_t first = 0;
+    const MetricDeclaration* known = nullptr;
+    for (const MetricDeclaration& k : plan_.method_metrics) {
+      known = &k;
+      if (k.name == m.name && k.layers.empty() == m.layers.empty()) break;
+      first += k.width();
+    }
+    if (m.layers.empty()) columns_.push_back(first);
+    for (const std::string& layer : m.layers)
+      columns_.push_back(first + static_cast<std::size_t>(std::ranges::find(known->layers, layer) -
+                                                          known->layers.begin()));
   }
   shown_ = {stage().name, 0, stage().steps, 0, plan_.steps, 0, 0, -1};
 }
@@ -56,7 +63,9 @@ void RunLog::on_evaluation(const EvaluationRecord& r) {
   std::vector<double> row{number(stage().steps_before + r.step),
                           number(static_cast<std::int64_t>(index_)), r.hard.loss, r.hard.accuracy};
   const std::size_t first = row.size();
-  row.resize(first + plan_.method_metrics.size(), std::numeric_limits<double>::quiet_NaN());
+  std::size_t numbers = 0;
+  for (const MetricDeclaration& m : plan_.method_metrics) numbers += m.width();
+  row.resize(first + numbers, std::numeric_limits<double>::quiet_NaN());
   for (std::size_t i = 0; i < r.metrics.size(); ++i) row[first + columns_[i]] = r.metrics[i];
   writer_.append(RunPlan::kEvaluation, row);
   shown_.validation_accuracy = r.hard.accuracy;

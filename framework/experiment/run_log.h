@@ -46,7 +46,7 @@ class RunLog final : public TrainingObserver {
   const RunLogOptions options_;
   const std::function<void(std::int64_t)> checkpoint_;
   std::size_t index_ = 0;
-  std::vector<std::size_t> columns_;  // of the stage's metrics in the evaluation table
+  std::vector<std::size_t> columns_;  // of the stage's numbers among those of all metrics
   ProgressState shown_;
   double step_seconds_ = 0, waiting_seconds_ = 0;  // of all stages, in this process
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

@@ -4,7 +4,7 @@
 
 namespace bitwright {
 
-RunPlan plan_run(const Registries& registries, const Settings& config,
+RunPlan plan_run(const Registries& registries, const Settings& config, const Network& network,
                  const std::vector<std::size_t>& training_images) {
   RunPlan plan;
   std::int64_t epochs = 0;
@@ -16,7 +16,7 @@ RunPlan plan_run(const Registries& registries, const Settings& config,
     if (stage.text("kind") == "train") epochs += steps / epoch;
     plan.gradient_norm |= stage.section("clip").has("norm");
   }
-  plan.method_metrics = declared_metrics(registries, config);
+  plan.method_metrics = declared_metrics(registries, config, network);
   return plan;
 }
 
@@ -52,7 +52,7 @@ std::vector<Table> RunPlan::tables() const {
        {"val_loss_hard", "nats", "validation cross-entropy of the deployed network", false, {}},
        {"val_accuracy_hard", "1", "validation top-1 of the deployed network", false, {}}}};
   for (const MetricDeclaration& m : method_metrics)
-    evaluations.columns.push_back({m.name, m.unit, m.description, false, {}});
+    evaluations.columns.push_back({m.name, m.unit, m.description, false, m.layers});
   Table progress{
       "/progress",
       "step",

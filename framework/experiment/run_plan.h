@@ -32,7 +32,7 @@ struct RunPlan {
 };
 
 /// `training_images`: of each stage, those that are trained on.
-RunPlan plan_run(const Registries& registries, const Settings& config,
+RunPlan plan_run(const Registries& registries, const Settings& config, const Network& network,
                  const std::vector<std::size_t>& training_images);
 
 }  // namespace bitwright

@@ -23,6 +23,12 @@ Variable ForwardHooks::parameter(Forward& forward, const Parameter& parameter) {
   return forward.tape.parameter(parameter.value);
 }
 
+Variable ForwardHooks::trained(Forward& forward, const Tensor& value) {
+  return forward.tape.parameter(value);
+}
+
+Variable Forward::trained(const Tensor& value) { return hooks_.trained(*this, value); }
+
 Variable Forward::parameter(const Parameter* parameter) {
   return parameter == nullptr ? Variable{} : hooks_.parameter(*this, *parameter);
 }

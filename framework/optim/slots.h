@@ -34,7 +34,7 @@ class SlotOptimizer : public Optimizer {
     weight_decay_.check(tensors);
     slots_.clear();
     for (Optimized& t : tensors) {
-      const double decay = weight_decay_.of(t);
+      const double decay = weight_decay_.of(t) * t.rule.decay;
       OptimizerSlot slot{std::move(t), {}, decay, 0};
       for (std::size_t i = 0; i < state_names_.size(); ++i)
         slot.state.push_back(Tensor::zeros(slot.tensor.value.shape()));
@@ -46,15 +46,19 @@ class SlotOptimizer : public Optimizer {
   void step(double learning_rate) override {
     ++steps_;
     for (OptimizerSlot& slot : slots_)
-      if (slot.frozen == 0) update(slot, learning_rate);
+      if (slot.frozen == 0) update(slot, learning_rate * slot.tensor.rule.rate);
   }
 
   void freeze(const std::string& name) override {
     for (OptimizerSlot& slot : slots_)
-      if (slot.tensor.name == name) {
-        slot.frozen = 1;
+      if (slot.tensor.name == name) slot.frozen = 1;
+    restart(name);
+  }
+
+  void restart(const std::string& name) override {
+    for (OptimizerSlot& slot : slots_)
+      if (slot.tensor.name == name)
         for (Tensor& t : slot.state) t.fill(0);
-      }
   }
 
   double learning_rate() const override { return learning_rate_; }

@@ -10,7 +10,7 @@ namespace bitwright {
 EvaluationStep::EvaluationStep(Network& network, MethodStack& methods, const BatchShape& b,
                                DType precision, BatchStatistics statistics)
     : methods_(methods), batch_(b) {
-  Forward forward(tape_, statistics == BatchStatistics::of_the_batch, *this);
+  Forward forward(tape_, statistics == BatchStatistics::of_the_batch, *this, true);
   logits_ = logits(network, forward, tape_.constant(batch_.images), precision);
   tape_.plan(std::array{logits_});
   probabilities_ = Tensor::empty(logits_.shape());
@@ -19,6 +19,10 @@ EvaluationStep::EvaluationStep(Network& network, MethodStack& methods, const Bat
 Variable EvaluationStep::parameter(Forward& forward, const Parameter& parameter) {
   weights_.emplace_back(&parameter, Tensor::zeros(parameter.value.shape()));
   return forward.tape.constant(weights_.back().second);
+}
+
+Variable EvaluationStep::trained(Forward& forward, const Tensor& value) {
+  return forward.tape.constant(value);
 }
 
 Variable EvaluationStep::layer_input(Forward& forward, const Layer& layer, const Variable& x) {

@@ -39,6 +39,7 @@ class EvaluationStep final : private ForwardHooks {
 
  private:
   Variable parameter(Forward& forward, const Parameter& parameter) override;
+  Variable trained(Forward& forward, const Tensor& value) override;
   Variable layer_input(Forward& forward, const Layer& layer, const Variable& x) override;
   Variable layer_output(Forward& forward, const Layer& layer, const Variable& y) override;
 

@@ -10,7 +10,7 @@ namespace bitwright {
 
 MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage,
                          const std::vector<std::string>& held)
-    : methods_(std::move(methods)) {
+    : network_(stage.network), methods_(std::move(methods)) {
   for (auto& method : methods_) method->attach(stage);
   for (Parameter& p : stage.network->parameters()) {
     Slot slot{&p, nullptr, false, nullptr, {}, {}};
@@ -33,6 +33,11 @@ MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const Sta
     slot.latents = slot.transform ? slot.transform->latents() : std::vector<Tensor>{p.value};
     slots_.push_back(std::move(slot));
   }
+  for (auto& method : methods_)
+    for (TrainedTensor& tensor : method->trained()) {
+      tensor.name = std::string(method->name()) + "." + tensor.name;
+      owns_.push_back({std::move(tensor), {}});
+    }
 }
 
 std::string MethodStack::Slot::latent_name(std::size_t i) const {
@@ -40,8 +45,16 @@ std::string MethodStack::Slot::latent_name(std::size_t i) const {
 }
 
 Optimized MethodStack::Slot::optimized(std::size_t i, Tensor gradient) const {
-  return {latent_name(i), latents[i], std::move(gradient), parameter->name,
-          std::string(name_of(parameter->kind))};
+  return {latent_name(i),
+          latents[i],
+          std::move(gradient),
+          parameter->name,
+          std::string(name_of(parameter->kind)),
+          transform ? transform->rule(i) : UpdateRule{}};
+}
+
+Optimized MethodStack::Own::optimized(Tensor gradient) const {
+  return {tensor.name, tensor.value, std::move(gradient), tensor.name, "method", tensor.rule};
 }
 
 const MethodStack::Slot& MethodStack::slot(const Parameter& parameter) const {
@@ -59,7 +72,22 @@ Variable MethodStack::parameter(Forward& forward, const Parameter& parameter) {
   Slot& s = slot(parameter);
   s.variables.clear();
   for (const Tensor& latent : s.latents) s.variables.push_back(forward.tape.parameter(latent));
-  return s.transform ? s.transform->effective(forward, s.variables) : s.variables.front();
+  const Variable effective =
+      s.transform ? s.transform->effective(forward, s.variables) : s.variables.front();
+  const bool has_master = s.latents.front().shape() == parameter.value.shape();
+  for (auto& method : methods_)
+    method->weight_traced(forward, parameter, has_master ? s.variables.front() : effective,
+                          effective);
+  return effective;
+}
+
+Variable MethodStack::trained(Forward& forward, const Tensor& value) {
+  const auto own = std::find_if(owns_.begin(), owns_.end(),
+                                [&](const Own& o) { return o.tensor.value.f32() == value.f32(); });
+  require(own != owns_.end(), "a method put a tensor on the tape that trained() did not name");
+  if (!own->variable.defined() || &own->variable.tape() != &forward.tape)
+    own->variable = forward.tape.parameter(own->tensor.value);
+  return own->variable;
 }
 
 Variable MethodStack::layer_input(Forward& forward, const Layer& layer, const Variable& x) {
@@ -76,8 +104,12 @@ Variable MethodStack::layer_output(Forward& forward, const Layer& layer, const V
 
 Variable MethodStack::total_loss(Forward& forward, const Variable& data_loss) {
   Variable total = data_loss;
+  loss_terms_.clear();
   for (auto& method : methods_)
-    for (const LossTerm& term : method->loss_terms(forward)) total = add(total, term.value);
+    for (const LossTerm& term : method->loss_terms(forward)) {
+      loss_terms_.push_back(term.value);
+      total = add(total, term.value);
+    }
   return total;
 }
 
@@ -86,6 +118,8 @@ std::vector<Optimized> MethodStack::optimized() const {
   for (const Slot& s : slots_)
     for (std::size_t i = 0; i < s.variables.size(); ++i)
       all.push_back(s.optimized(i, s.variables[i].gradient()));
+  for (const Own& own : owns_)
+    if (own.variable.defined()) all.push_back(own.optimized(own.variable.gradient()));
   return all;
 }
 
@@ -93,6 +127,7 @@ std::vector<Optimized> MethodStack::untraced() const {
   std::vector<Optimized> all;
   for (const Slot& s : slots_)
     for (std::size_t i = 0; i < s.latents.size(); ++i) all.push_back(s.optimized(i, {}));
+  for (const Own& own : owns_) all.push_back(own.optimized({}));
   return all;
 }
 
@@ -121,6 +156,19 @@ void MethodStack::after_step(const StepInfo& info) {
 
 void MethodStack::after_epoch(const StepInfo& info) {
   for (auto& method : methods_) method->after_epoch(info);
+}
+
+void MethodStack::finish(const StepInfo& info) {
+  for (auto& method : methods_) method->finish(info);
+}
+
+std::vector<std::string> MethodStack::rewritten() {
+  std::vector<std::string> names;
+  for (const Slot& s : slots_)
+    for (auto& method : methods_)
+      if (method->rewritten(*s.parameter))
+        for (std::size_t i = 0; i < s.latents.size(); ++i) names.push_back(s.latent_name(i));
+  return names;
 }
 
 std::vector<std::string> MethodStack::frozen() const {
@@ -152,15 +200,21 @@ std::vector<float> MethodStack::label_set(const Parameter& parameter) const {
   return s.transform ? s.transform->label_set() : std::vector<float>{};
 }
 
+std::optional<Coded> MethodStack::coded(const Parameter& parameter) const {
+  const Slot& s = slot(parameter);
+  return s.transform ? s.transform->coded() : std::nullopt;
+}
+
 void MethodStack::hand_over() {
   for (Slot& s : slots_)
     if (s.transform) s.transform->write_deployed(Deployment::soft, s.parameter->value);
 }
 
-std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods) {
+std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods,
+                                              const Network& network) {
   std::vector<MetricDeclaration> all;
   for (const auto& method : methods)
-    for (MetricDeclaration& m : method->metrics()) {
+    for (MetricDeclaration& m : method->metrics(network)) {
       const bool taken = std::any_of(all.begin(), all.end(),
                                      [&](const MetricDeclaration& o) { return o.name == m.name; });
       if (taken) m.name = std::string(method->name()) + "_" + m.name;
@@ -173,7 +227,9 @@ std::vector<double> MethodStack::measure() {
   std::vector<double> all;
   for (auto& method : methods_) {
     const auto values = method->measure();
-    require(values.size() == method->metrics().size(),
+    std::size_t declared = 0;
+    for (const MetricDeclaration& m : method->metrics(*network_)) declared += m.width();
+    require(values.size() == declared,
             std::string(method->name()) + ": measured and declared metrics differ in number");
     all.insert(all.end(), values.begin(), values.end());
   }
@@ -187,6 +243,7 @@ void MethodStack::visit(StateVisitor& visitor) {
       if (s.transform)
         for (std::size_t i = 0; i < s.latents.size(); ++i)
           visitor.tensor(s.latent_name(i), s.latents[i]);
+    for (Own& own : owns_) visitor.tensor(own.tensor.name, own.tensor.value);
   }
   for (std::size_t i = 0; i < methods_.size(); ++i) {
     const StateScope scope(visitor, std::to_string(i) + "-" + std::string(methods_[i]->name()));

@@ -3,6 +3,7 @@
 // that reach every method in the order of the configuration.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace bitwright {
 
 /// The metrics of methods that act together; a name that two of them use gets the method's in
 /// front.
-std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods);
+std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods,
+                                              const Network& network);
 
 class MethodStack final : public ForwardHooks {
  public:
@@ -28,10 +30,13 @@ class MethodStack final : public ForwardHooks {
 
   // Tracing.
   Variable parameter(Forward& forward, const Parameter& parameter) override;
+  Variable trained(Forward& forward, const Tensor& value) override;
   Variable layer_input(Forward& forward, const Layer& layer, const Variable& x) override;
   Variable layer_output(Forward& forward, const Layer& layer, const Variable& y) override;
   /// cross-entropy plus every method's terms.
   Variable total_loss(Forward& forward, const Variable& data_loss);
+  /// Those terms, of the step that was traced last.
+  const std::vector<Variable>& loss_terms() const { return loss_terms_; }
   /// What the optimizer updates, with the gradients of the step that was traced last.
   std::vector<Optimized> optimized() const;
   /// The same before any step was traced: without gradients.
@@ -43,20 +48,24 @@ class MethodStack final : public ForwardHooks {
   void after_update(const StepInfo& info);
   void after_step(const StepInfo& info);
   void after_epoch(const StepInfo& info);
+  void finish(const StepInfo& info);
   /// Whether any method stands for a parameter.
   bool transforms() const;
   /// Optimized names whose parameter is held, or frozen by a method.
   std::vector<std::string> frozen() const;
+  /// Optimized names whose contents a method has rewritten since the last call.
+  std::vector<std::string> rewritten();
 
   // The deployed network.
   void write_deployed(const Parameter& parameter, Deployment deployment, Tensor& out) const;
   /// Bits of one element of the deployed parameter; 32 where no method acts.
   double bits(const Parameter& parameter) const;
   std::vector<float> label_set(const Parameter& parameter) const;
+  std::optional<Coded> coded(const Parameter& parameter) const;
   /// Parameters' own tensors take over the soft weights: what the next stage starts from.
   void hand_over();
 
-  std::vector<MetricDeclaration> metrics() const { return method_metrics(methods_); }
+  std::vector<MetricDeclaration> metrics() const { return method_metrics(methods_, *network_); }
   std::vector<double> measure();
   void visit(StateVisitor& visitor);  ///< latents, then each method's own state
 
@@ -74,8 +83,17 @@ class MethodStack final : public ForwardHooks {
   Slot& slot(const Parameter& parameter);
   const Slot& slot(const Parameter& parameter) const;
 
+  struct Own {
+    TrainedTensor tensor;
+    Variable variable;  // of the step traced last
+    Optimized optimized(Tensor gradient) const;
+  };
+
+  const Network* network_;
   std::vector<std::unique_ptr<Method>> methods_;
   std::vector<Slot> slots_;  // in the order of the network's parameters
+  std::vector<Own> owns_;    // of the methods
+  std::vector<Variable> loss_terms_;
 };
 
 }  // namespace bitwright

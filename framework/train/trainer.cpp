@@ -28,7 +28,7 @@ Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
 bool Trainer::run(TrainingObserver& observer) {
   const std::int64_t epoch_length = steps_per_epoch();
   loader_.seek(step_ * options_.accumulate);
-  freeze();  // what a resumed run had frozen
+  freeze_and_restart();  // what a resumed run had frozen
   while (step_ < options_.steps && ended_early().empty()) {
     const StepInfo now = info();
     const StepRecord done = update(now);
@@ -45,14 +45,16 @@ bool Trainer::run(TrainingObserver& observer) {
     }
     methods_.after_step(now);
     if (epoch_ends) methods_.after_epoch(now);
-    freeze();
+    if (last || !ended_early().empty()) methods_.finish(now);
+    freeze_and_restart();
     if (observer.on_step_complete(step_)) return false;
   }
   return true;
 }
 
-void Trainer::freeze() {
+void Trainer::freeze_and_restart() {
   for (const std::string& name : methods_.frozen()) training_step_.freeze(name);
+  for (const std::string& name : methods_.rewritten()) training_step_.restart(name);
 }
 
 std::int64_t Trainer::steps_per_epoch() const {

@@ -59,7 +59,7 @@ class Trainer final : public StageWork {
   StepRecord update(const StepInfo& info);
   EvaluationRecord evaluate();
   EpochRecord close_epoch(const Evaluation& hard);
-  void freeze();
+  void freeze_and_restart();
   void visit_network(StateVisitor& visitor);
 
   Network& network_;

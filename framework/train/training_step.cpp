@@ -22,7 +22,9 @@ TrainingStep::TrainingStep(Network& network, MethodStack& methods, Optimizer& op
                                    ? soft_cross_entropy(logits_, tape_.constant(batch_.targets))
                                    : cross_entropy(logits_, tape_.constant(batch_.labels)));
   }
-  tape_.plan(std::array{logits_}, loss_);
+  std::vector<Variable> kept = methods.loss_terms();
+  kept.push_back(logits_);
+  tape_.plan(kept, loss_);
   const std::vector<Optimized> optimized = methods_.optimized();
   gradients_ = Gradients(optimized, options.clip);
   average_ = WeightAverage(optimized, options.average);
@@ -82,6 +84,11 @@ void TrainingStep::freeze(const std::string& name) {
   gradients_.freeze(name);
   average_.freeze(name);
   optimizer_.freeze(name);
+}
+
+void TrainingStep::restart(const std::string& name) {
+  average_.restart(name);
+  optimizer_.restart(name);
 }
 
 std::int64_t TrainingStep::correct() const { return earlier_correct_ + correct_in_batch(); }

@@ -56,7 +56,8 @@ class TrainingStep {
   /// L2 norm of the last update's gradients before they were clipped to a norm.
   std::optional<double> gradient_norm() const { return gradient_norm_; }
 
-  void freeze(const std::string& name);  ///< stops updating an optimized tensor
+  void freeze(const std::string& name);   ///< stops updating an optimized tensor
+  void restart(const std::string& name);  ///< of one that a method has rewritten
   WeightAverage& average() { return average_; }
 
   /// Who follows updates from now on; null: nobody.

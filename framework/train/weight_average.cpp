@@ -22,7 +22,9 @@ void WeightAverage::update() {
                           slot.average.f32());
 }
 
-void WeightAverage::freeze(const std::string& name) {
+void WeightAverage::freeze(const std::string& name) { restart(name); }
+
+void WeightAverage::restart(const std::string& name) {
   for (Slot& slot : slots_)
     if (slot.name == name) slot.average.copy_from(slot.value);
 }

@@ -27,6 +27,8 @@ class WeightAverage {
   void update();
   /// A tensor that no longer changes is its own average.
   void freeze(const std::string& name);
+  /// The average takes the value, which was rewritten.
+  void restart(const std::string& name);
   /// Exchanges weights and averages, bit for bit.
   void swap();
   void visit(StateVisitor& visitor);

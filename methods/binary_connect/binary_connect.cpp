@@ -54,7 +54,7 @@ class BinaryConnect final : public Method {
       weight->x.update([](float x) { return std::clamp(x, -1.0f, 1.0f); });
   }
 
-  std::vector<MetricDeclaration> metrics() const override {
+  std::vector<MetricDeclaration> metrics(const Network&) const override {
     return {{"positive_fraction", "1", "fraction of binary parameters that are +1"},
             {"label_flips", "1", "parameters whose sign changed since the last value"}};
   }

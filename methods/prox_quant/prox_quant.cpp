@@ -75,7 +75,7 @@ class ProxQuant final : public Method {
     return frozen_ && selection_.selects(parameter);
   }
 
-  std::vector<MetricDeclaration> metrics() const override {
+  std::vector<MetricDeclaration> metrics(const Network&) const override {
     return {{"lambda", "1", "strength lambda of the regularizer"},
             {"binary_distance", "1", "mean of | |x| - 1 | over the regularized parameters"},
             {"positive_fraction", "1", "fraction of regularized parameters whose sign is +1"},

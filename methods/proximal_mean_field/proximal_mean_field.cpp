@@ -181,7 +181,7 @@ class ProximalMeanField final : public Method {
     if (info.step % interval_ == 0) beta_.set(std::min(beta_.get() * rate_, cap_));
   }
 
-  std::vector<MetricDeclaration> metrics() const override {
+  std::vector<MetricDeclaration> metrics(const Network&) const override {
     std::vector<MetricDeclaration> list{
         {"beta", "1", "inverse temperature beta of the projection"},
         {"entropy", "nats", "mean entropy of u over all quantized parameters"},

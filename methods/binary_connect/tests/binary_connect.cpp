@@ -83,7 +83,7 @@ TEST_CASE("metrics count signs and flips, and their state returns") {
   snapshot.save(visit);
   x.f32()[1] = 0.1f;
   auto values = method->measure();
-  REQUIRE(values.size() == method->metrics().size());
+  REQUIRE(values.size() == method->metrics(*network).size());
   CHECK(values[0] == doctest::Approx(2 / 3.0));
   CHECK(values[1] == 1);
   CHECK(method->measure()[1] == 0);

@@ -242,7 +242,7 @@ TEST_CASE("metrics: names match values, flips count, state returns") {
   std::vector<std::unique_ptr<WeightTransform>> weights;
   for (const Parameter& p : network->parameters()) weights.push_back(method->transform(p));
   const auto first = method->measure();
-  REQUIRE(first.size() == method->metrics().size());
+  REQUIRE(first.size() == method->metrics(*network).size());
   CHECK(first[0] == 1);
   CHECK(first[1] > 0.6);  // beta 1: close to ln 2
   CHECK(first[1] < std::log(2.0));

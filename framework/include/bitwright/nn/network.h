@@ -58,6 +58,8 @@ class ForwardHooks {
   virtual ~ForwardHooks() = default;
   /// The variable that stands for a parameter; the default is the parameter itself.
   virtual Variable parameter(Forward& forward, const Parameter& parameter);
+  /// The variable of a tensor that a method trains beside the network's parameters.
+  virtual Variable trained(Forward& forward, const Tensor& value);
   virtual Variable layer_input(Forward&, const Layer&, const Variable& x) { return x; }
   virtual Variable layer_output(Forward&, const Layer&, const Variable& y) { return y; }
 };
@@ -66,15 +68,23 @@ class ForwardHooks {
 class Forward {
  public:
   Forward(Tape& tape, bool training, ForwardHooks& hooks)
-      : tape(tape), training(training), hooks_(hooks) {}
+      : Forward(tape, training, hooks, !training) {}
+  Forward(Tape& tape, bool training, ForwardHooks& hooks, bool deployed)
+      : tape(tape), training(training), deployed(deployed), hooks_(hooks) {}
   Variable parameter(const Parameter* parameter);  ///< undefined for null
+  /// One of the tensors that the calling method named in Method::trained().
+  Variable trained(const Tensor& value);
   /// Every layer, also inside a residual branch, is called through this, so the hooks see it. Ops
   /// that the layer and the hooks record there carry the layer's name as their label.
   Variable through(const Layer& layer, const Variable& x);
   Variable through(const Layers& layers, const Variable& x);  ///< all in order; none: x itself
 
   Tape& tape;
-  const bool training;
+  const bool training;  ///< batch normalisation goes by the batch, dropout drops
+  /// The weights are deployed ones and nothing is learned from this pass: quantizers use what they
+  /// have, instead of following the batch. True in evaluations, and where training passes only
+  /// measure the statistics of batch normalisation.
+  const bool deployed;
 
  private:
   ForwardHooks& hooks_;

@@ -12,6 +12,12 @@
 
 namespace bitwright {
 
+/// How a tensor is updated, as factors of what the optimizer's options say.
+struct UpdateRule {
+  double rate = 1;   ///< of the learning rate
+  double decay = 1;  ///< of the weight decay
+};
+
 /// One tensor under optimization and its gradient (storage shared with their owners).
 struct Optimized {
   std::string name;
@@ -19,6 +25,7 @@ struct Optimized {
   Tensor gradient;
   std::string parameter;  ///< of the network, that it is or stands for: "fc1.weight"
   std::string kind;       ///< of that parameter: "conv_weight", "bias" ... (name_of(ParameterKind))
+  UpdateRule rule = {};
 };
 
 class Optimizer {
@@ -31,6 +38,8 @@ class Optimizer {
   virtual void step(double learning_rate) = 0;
   /// Stops updating a tensor and zeroes its state.
   virtual void freeze(const std::string& name) = 0;
+  /// Zeroes a tensor's state: its value was rewritten, so moments of the old one mean nothing.
+  virtual void restart(const std::string& name) = 0;
   virtual double learning_rate() const = 0;  ///< the configured, initial rate
   virtual void visit(StateVisitor& visitor) = 0;
 };

@@ -6,6 +6,7 @@
 //   per step   before_step -> forward and backward on the tape (transforms, layer hooks, loss
 //              terms) -> after_backward -> optimizer -> after_update -> [evaluation] -> after_step
 //   per epoch  after_epoch
+//   last step  finish
 //   any time   write_deployed (through WeightTransform), measure, visit
 // Steps count from 0 inside the stage; epochs likewise.
 
@@ -21,6 +22,8 @@
 #include <bitwright/core/options.h>
 #include <bitwright/core/state.h>
 #include <bitwright/nn/network.h>
+#include <bitwright/optim/optimizer.h>
+#include <bitwright/quant/coded.h>
 
 namespace bitwright {
 
@@ -50,6 +53,8 @@ class WeightTransform {
   /// Tensors that the optimizer updates instead of the parameter (the parameter's own tensor may
   /// be among them). Their storage stays the same for the whole stage.
   virtual std::vector<Tensor> latents() = 0;
+  /// How the optimizer treats latent `i`.
+  virtual UpdateRule rule(std::size_t /*i*/) const { return {}; }
   /// The effective weight of a training step, in the parameter's shape. Called once while the step
   /// is traced; `latents` are the tape's variables for latents(), in the same order.
   virtual Variable effective(Forward& forward, std::span<const Variable> latents) = 0;
@@ -59,6 +64,17 @@ class WeightTransform {
   virtual double bits() const = 0;
   /// The values that a deployed (hard) element may take; empty when they are not a fixed set.
   virtual std::vector<float> label_set() const { return {}; }
+  /// The deployed (hard) weight as it is stored; its decoded values are exactly those that
+  /// write_deployed writes. Nothing: it is stored as f32.
+  virtual std::optional<Coded> coded() const { return {}; }
+};
+
+/// A tensor that a method trains beside the network's parameters, such as the clip of an
+/// activation. f32; its storage stays the same for the whole stage.
+struct TrainedTensor {
+  std::string name;  ///< unique in the method: "conv1.clip"
+  Tensor value;
+  UpdateRule rule = {};
 };
 
 /// A series that a method logs, declared before the run file is opened.
@@ -66,12 +82,17 @@ struct MetricDeclaration {
   std::string name;         ///< "beta"; prefixed with the method's name when two methods share one
   std::string unit;         ///< "1", "bits" ...
   std::string description;  ///< one line, with the paper's symbol
+  /// Not empty: a value for each of these, which are layers, or tensors of them.
+  std::vector<std::string> layers = {};
+
+  std::size_t width() const { return layers.empty() ? 1 : layers.size(); }
 };
 
-/// A differentiable addition to the loss, on the tape of the training step.
+/// A differentiable addition to the loss, on the tape of the training step. Its value can be read
+/// after each step, for measure().
 struct LossTerm {
   std::string name;
-  Variable value;  ///< scalar; the method has multiplied it by its weight
+  Variable value;  ///< f32 scalar; the method has multiplied it by its weight
 };
 
 class Method {
@@ -87,7 +108,17 @@ class Method {
   /// caller keeps the transform for as long as it calls the method, which may point to it.
   virtual std::unique_ptr<WeightTransform> transform(const Parameter&) { return nullptr; }
 
+  /// What else the optimizer updates. Called once, after all transforms; the method puts them on
+  /// the tape with Forward::trained. The Trainer saves them.
+  virtual std::vector<TrainedTensor> trained() { return {}; }
+
   // While the step is traced.
+  /// The variables of a parameter in the training step, before the layer uses it: what the
+  /// optimizer updates, and the weight that the layer will see. They are one where no method
+  /// transforms the parameter. `master` is the first latent where that has the parameter's shape
+  /// (the float weight of a quantizer), else `effective`.
+  virtual void weight_traced(Forward&, const Parameter&, const Variable& /*master*/,
+                             const Variable& /*effective*/) {}
   virtual Variable layer_input(Forward&, const Layer&, const Variable& x) { return x; }
   virtual Variable layer_output(Forward&, const Layer&, const Variable& y) { return y; }
   virtual std::vector<LossTerm> loss_terms(Forward&) { return {}; }
@@ -101,11 +132,18 @@ class Method {
   /// Evaluation of this step is over: advance schedules that later steps use.
   virtual void after_step(const StepInfo&) {}
   virtual void after_epoch(const StepInfo&) {}
+  /// After the last step and its evaluation: what the method does to the network it leaves.
+  virtual void finish(const StepInfo&) {}
   /// True when a parameter is no longer to be updated (its optimizer state is dropped).
   virtual bool frozen(const Parameter&) const { return false; }
+  /// Asked after each step, after_epoch and finish included: true when the method has rewritten the
+  /// parameter's latents, whose moments the optimizer then forgets. Says so once.
+  virtual bool rewritten(const Parameter&) { return false; }
 
-  /// Metrics logged with every evaluation; `measure` returns as many values, in order.
-  virtual std::vector<MetricDeclaration> metrics() const { return {}; }
+  /// Metrics logged with every evaluation. Asked before attach, of a method that will act on this
+  /// network.
+  virtual std::vector<MetricDeclaration> metrics(const Network&) const { return {}; }
+  /// Their values, in order, those of all layers one after the other.
   virtual std::vector<double> measure() { return {}; }
 
   /// State beside the latents (which the Trainer saves): schedules, statistics, counters.
