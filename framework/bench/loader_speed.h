@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <bitwright/core/registry.h>
+
+#include "bench/fed_step.h"
 
 namespace bitwright::bench {
 
@@ -19,7 +22,7 @@ struct LoaderSpeed {
 /// `batches` to time; 0: for about two seconds.
 LoaderSpeed measure_loader(const Registries& registries, int workers, std::int64_t batches);
 
-std::string loader_speed_text(const LoaderSpeed& speed);
-std::string loader_speed_as_json(const LoaderSpeed& speed);
+std::string loader_text(const LoaderSpeed& speed, const std::vector<FedStep>& steps);
+std::string loader_as_json(const LoaderSpeed& speed, const std::vector<FedStep>& steps);
 
 }  // namespace bitwright::bench

@@ -46,9 +46,10 @@ std::vector<bench::Row> measure_all(const Registries& registries, const BenchArg
 }
 
 int bench_loader(const Registries& registries, const BenchArguments& a) {
-  const auto speed =
-      bench::measure_loader(registries, a.threads.value_or(available_cores()), a.steps);
-  fmt::print("{}", a.json ? bench::loader_speed_as_json(speed) : bench::loader_speed_text(speed));
+  const int threads = a.threads.value_or(available_cores());
+  const auto speed = bench::measure_loader(registries, threads, a.steps);
+  const auto steps = bench::measure_fed_steps(registries, threads, a.steps);
+  fmt::print("{}", a.json ? bench::loader_as_json(speed, steps) : bench::loader_text(speed, steps));
   return 0;
 }
 

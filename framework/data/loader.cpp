@@ -138,6 +138,8 @@ BatchLoader::BatchLoader(const ImageSet& images, std::vector<std::uint32_t> indi
 
 BatchLoader::~BatchLoader() = default;
 
+void BatchLoader::wait() { state_->prefetcher.wait(); }
+
 void BatchLoader::next(BatchTensors& batch) {
   state_->prefetcher.next([&](const BatchBuffer& from) { copy_out(from, batch); });
 }

@@ -98,15 +98,21 @@ Prefetcher::~Prefetcher() {
   arena_.execute([this] { group_.wait(); });  // runs what no thread has begun; it finds nothing
 }
 
+void Prefetcher::wait() {
+  Ring::Slot& slot = ring_->slot(position_);
+  std::unique_lock lock(ring_->mutex);
+  if (slot.state == Ring::State::empty || slot.state == Ring::State::waiting) {
+    slot.position = position_;
+    ring_->fill_now(slot, lock);
+  }
+  ring_->filled.wait(lock, [&] { return slot.state == Ring::State::full; });
+}
+
 void Prefetcher::next(const Take& take) {
+  wait();
   Ring::Slot& slot = ring_->slot(position_);
   {
-    std::unique_lock lock(ring_->mutex);
-    if (slot.state == Ring::State::empty || slot.state == Ring::State::waiting) {
-      slot.position = position_;
-      ring_->fill_now(slot, lock);
-    }
-    ring_->filled.wait(lock, [&] { return slot.state == Ring::State::full; });
+    const std::lock_guard lock(ring_->mutex);
     if (slot.failure) {
       slot.state = Ring::State::empty;
       std::rethrow_exception(std::exchange(slot.failure, nullptr));

@@ -30,6 +30,8 @@ class Prefetcher {
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
 
+  /// Returns when the batch at position() is there, or what went wrong with it.
+  void wait();
   /// Shows the batch at position() to `take`, advances, and has the following ones prepared.
   /// Rethrows what `fill` threw; the position then stays, so the next call tries again.
   void next(const Take& take);

@@ -22,7 +22,7 @@ double percent(double part, double whole) { return whole > 0 ? 100 * part / whol
 std::string_view name_of(Phase phase) {
   switch (phase) {
     case Phase::batch:
-      return "waiting for data";
+      return "batch";
     case Phase::methods:
       return "methods";
     case Phase::tape:
@@ -135,7 +135,7 @@ std::string profile_table(const std::string& what, const StepProfile& profile) {
   const double total = profile.steps().total();
   return text + fmt::format(
                     "  step {:.4f} ms, floor (sum of the above) {:.4f} ms, {:.1f} % of the step\n"
-                    "  waiting for data {:.1f} %, methods {:.1f} % of all time in steps",
+                    "  batch (waiting and copying) {:.1f} %, methods {:.1f} % of all time in steps",
                     step, floor, percent(floor, step),
                     percent(profile.phase(Phase::batch).total(), total),
                     percent(profile.phase(Phase::methods).total(), total));

@@ -74,8 +74,11 @@ StepRecord Trainer::update(const StepInfo& now) {
   Seconds waiting{};
   const auto fetch = [&] {
     const Clock::time_point asked = Clock::now();
-    in_phase(step_observer_, Phase::batch, [&] { loader_.next(training_step_.batch()); });
-    waiting += Clock::now() - asked;
+    in_phase(step_observer_, Phase::batch, [&] {
+      loader_.wait();
+      waiting += Clock::now() - asked;
+      loader_.next(training_step_.batch());
+    });
   };
   for (std::int64_t i = 1; i < options_.accumulate; ++i) {
     fetch();

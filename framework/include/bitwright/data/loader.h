@@ -65,6 +65,8 @@ class BatchLoader {
               std::uint64_t seed, const Normalization& normalization, LoaderOptions options = {});
   ~BatchLoader();
 
+  /// Returns when the batch of the current step is there: next() then only copies it.
+  void wait();
   /// Writes the batch of the current step into tensors made for shape(), and goes on to the next
   /// step. Rethrows what went wrong in the background.
   void next(BatchTensors& batch);
