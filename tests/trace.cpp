@@ -66,7 +66,7 @@ TEST_CASE("a traced run leaves tables and a trace of the first steps of each sta
   CHECK(o.err.find("stage float: time of 130 steps") != std::string::npos);
   CHECK(o.err.find("stage quantize: time of 3 steps") != std::string::npos);
   CHECK(o.err.find("batch_norm") != std::string::npos);
-  CHECK(o.err.find("waiting for data") != std::string::npos);
+  CHECK(o.err.find("batch (waiting and copying)") != std::string::npos);
 
   const auto trace =
       nlohmann::json::parse(testing::read_bytes(dir / "runs/traced/seed-1/trace.json"));
@@ -75,7 +75,7 @@ TEST_CASE("a traced run leaves tables and a trace of the first steps of each sta
     if (e.at("ph") == "X") check_event(e);
   const auto plain = counts(events, 1);
   CHECK(plain.at("phase step") == 100);
-  CHECK(plain.at("phase waiting for data") == 100);
+  CHECK(plain.at("phase batch") == 100);
   CHECK(plain.at("phase optimizer") == 100);
   CHECK(plain.at("forward linear") == 300);
   CHECK(plain.at("backward linear") == 300);

@@ -90,7 +90,7 @@ Prefetcher::Prefetcher(const BatchShape& shape, Fill fill, int workers, std::int
     : shape_(shape), end_(end), ring_(std::make_unique<Ring>()), arena_(available(workers) + 1, 1) {
   ring_->fill = std::move(fill);
   ring_->workers = static_cast<std::size_t>(workers);
-  for (int i = 0; i <= workers; ++i) ring_->slots.emplace_back(shape);
+  for (int i = 0; i < workers + 3; ++i) ring_->slots.emplace_back(shape);
 }
 
 Prefetcher::~Prefetcher() {

@@ -22,8 +22,9 @@ class Prefetcher {
   using Fill = std::function<void(std::int64_t position, BatchBuffer& into)>;
   using Take = std::function<void(const BatchBuffer&)>;
 
-  /// At most `workers` threads prepare batches, one more of them ahead than there are workers.
-  /// Positions end before `end`: none are prepared from there on; negative: never.
+  /// At most `workers` threads prepare batches, three more of them ahead than there are workers,
+  /// because a worker may be slow to wake. Positions end before `end`: none are prepared from there
+  /// on; negative: never.
   Prefetcher(const BatchShape& shape, Fill fill, int workers = 1, std::int64_t end = -1);
   /// Waits for what is being filled, since that may use what goes away next.
   ~Prefetcher();
