@@ -30,6 +30,12 @@ struct BenchArguments {
   bool compare_pytorch = false, in_process = false, loader = false, json = false;
 };
 
+struct TableArguments {
+  std::string file, out = "runs", format = "md";
+  bool keep = false;          ///< write records
+  bool records_only = false;  ///< do not look for runs
+};
+
 /// What completion knows about a sub-command.
 struct CommandWords {
   std::string name, help;
@@ -48,6 +54,7 @@ int reference(const std::string& root, bool only_check);
 int list(const Registries& registries, const std::string& kind, bool json);
 int describe(const Registries& registries, const std::string& name);
 int bench_command(const Registries& registries, const BenchArguments& arguments);
+int table(const Registries& registries, const TableArguments& arguments);
 int show(const std::string& run, bool json);
 int check_data(const Registries& registries, const std::string& folder, bool json);
 

@@ -22,6 +22,7 @@ constexpr int kConfig = static_cast<int>(ExitStatus::config);
 struct Commands {
   RunArguments run;
   BenchArguments bench;
+  TableArguments table;
   std::vector<std::string> check_words, tune_words;
   std::string check_profile;
   std::string kind, component, run_path, data_folder, shell, reference_root = ".";
@@ -111,6 +112,18 @@ void declare(CLI::App& app, Commands& c) {
   show->add_option("RUN", c.run_path, "run directory or its run.h5")->required();
   show->add_flag("--json", c.json, "one JSON object");
 
+  CLI::App* const table =
+      app.add_subcommand("table", "A paper's table beside what finished runs give");
+  table->add_option("FILE", c.table.file, "table file")->required();
+  table->add_option("--out", c.table.out, "folder of the runs (runs)");
+  table->add_option("--format", c.table.format, "md, csv, tex or html (md)")
+      ->check(CLI::IsMember({"md", "csv", "tex", "html"}));
+  table->add_flag("--records-only", c.table.records_only,
+                  "do not look for runs: what the repository alone can show");
+  table->add_flag(
+      "--keep", c.table.keep,
+      "also write a text record of each finished run into the table's 'records' folder");
+
   CLI::App* const data = app.add_subcommand("data", "Data sets on disk")->require_subcommand(1);
   CLI::App* const check_data =
       data->add_subcommand("check", "Read every data set in a folder: what is there, is it whole");
@@ -155,6 +168,7 @@ int dispatch(const CLI::App& app, const Commands& c) {
   if (app.got_subcommand("completion")) return completion(registries, c.shell, command_words(app));
   if (app.got_subcommand("reference")) return reference(c.reference_root, c.only_check);
   if (app.got_subcommand("bench")) return bench_command(registries, c.bench);
+  if (app.got_subcommand("table")) return table(registries, c.table);
   if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
   if (app.got_subcommand("describe")) return describe(registries, c.component);
   if (app.got_subcommand("data")) return check_data(registries, c.data_folder, c.json);

@@ -77,6 +77,13 @@ static bool changes_numbers(const std::string& key) {
   return std::find(harmless.begin(), harmless.end(), key) == harmless.end();
 }
 
+std::map<std::string, std::string> number_deciding_leaves(const std::string& config) {
+  std::map<std::string, std::string> leaves;
+  flatten(YAML::Load(config), "", leaves);
+  std::erase_if(leaves, [](const auto& leaf) { return !changes_numbers(leaf.first); });
+  return leaves;
+}
+
 std::vector<std::string> differing_keys(const std::string& before, const std::string& after) {
   std::map<std::string, std::string> old_leaves, new_leaves;
   try {

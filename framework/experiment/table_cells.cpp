@@ -1,0 +1,264 @@
+#include "experiment/table_cells.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include <fmt/format.h>
+
+#include <bitwright/core/error.h>
+
+#include "experiment/load_experiment.h"
+#include "experiment/run_directory.h"
+#include "experiment/run_plan.h"
+#include "experiment/schema.h"
+#include "experiment/table_options.h"
+
+namespace fs = std::filesystem;
+
+namespace bitwright {
+namespace {
+
+std::optional<double> paper_value(const Settings& cell) {
+  const std::string& text = cell.text("value");
+  if (text == "not printed" || text == "unverified") return {};
+  double value = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+    throw config_error(cell.where("value"), fmt::format("'{}' is not a value of a paper", text),
+                       "a number, 'not printed' or 'unverified'");
+  return value;
+}
+
+void check_cells(const Settings& table) {
+  std::set<std::string> names, metrics;
+  for (const ResultSlot& slot : RunPlan::results()) metrics.insert(slot.name);
+  std::set<std::pair<std::string, std::string>> places;
+  for (const Settings& cell : table.sections("cells")) {
+    const std::string& name = cell.text("name");
+    if (!names.insert(name).second)
+      throw config_error(cell.where("name"), fmt::format("two cells are called '{}'", name),
+                         "a name of its own for each", "rename one");
+    if (!cell.texts("set").empty() && (name.find('/') != std::string::npos || name[0] == '.'))
+      throw config_error(cell.where("name"), fmt::format("'{}' cannot name a folder", name),
+                         "a name without '/' in a cell that changes its experiment");
+    if (!places.insert({cell.text("row"), cell.text("column")}).second)
+      throw config_error(cell.where("row"),
+                         fmt::format("two cells stand in row '{}', column '{}'", cell.text("row"),
+                                     cell.text("column")),
+                         "a place of its own for each");
+    const std::string& metric = cell.text("metric");
+    if (!metrics.contains(metric)) {
+      const std::string near = nearest_name(metric, {metrics.begin(), metrics.end()});
+      throw config_error(cell.where("metric"), fmt::format("no run has a result '{}'", metric),
+                         near.empty() ? fmt::format("one of {}", fmt::join(metrics, ", "))
+                                      : fmt::format("did you mean '{}'?", near));
+    }
+    paper_value(cell);
+  }
+  for (const Settings& pair : table.sections("compare"))
+    for (const char* which : {"first", "second"})
+      if (!names.contains(pair.text(which)))
+        throw config_error(pair.where(which), fmt::format("no cell '{}'", pair.text(which)),
+                           fmt::format("one of {}", fmt::join(names, ", ")));
+}
+
+double shown(const Settings& table, double value) {
+  const std::string& how = table.text("show");
+  return how == "percent" ? 100 * value : how == "error" ? 100 * (1 - value) : value;
+}
+
+std::optional<double> either(const Settings& cell, const Settings& table, const char* name) {
+  if (cell.has(name)) return cell.real(name);
+  if (table.has(name)) return table.real(name);
+  return {};
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in) throw storage_error(path.string(), "cannot be read");
+  return text;
+}
+
+struct KeptRecord {
+  RunRecord record;
+  std::string file;
+};
+
+std::vector<KeptRecord> read_records(const std::string& folder) {
+  std::vector<std::string> files;
+  std::error_code none;
+  if (!folder.empty())
+    for (const auto& entry : fs::directory_iterator(folder, none))
+      if (entry.path().extension() == ".json") files.push_back(entry.path().string());
+  std::sort(files.begin(), files.end());
+  std::vector<KeptRecord> all;
+  for (const std::string& file : files) all.push_back({read_record(read_file(file), file), file});
+  return all;
+}
+
+// What is known of one run, from its directory or from a record that fits.
+struct Found {
+  std::optional<RunRecord> record;
+  std::string source, problem;
+};
+
+Found find_run(const TableRun& run, const std::vector<KeptRecord>& kept, Sources sources) {
+  Found found;
+  if (auto record = sources == Sources::records ? std::nullopt : record_of_run(run.directory)) {
+    const auto keys = conflicts(*record, run.config);
+    if (keys.empty()) {
+      found.record = std::move(record);
+      found.source = RunDirectory(run.directory).run_file();
+      return found;
+    }
+    found.problem =
+        fmt::format("{} was run with other settings: {}", run.directory,
+                    fmt::join(keys.begin(),
+                              keys.begin() + std::min<std::ptrdiff_t>(3, std::ssize(keys)), ", "));
+  }
+  for (const KeptRecord& k : kept)
+    if (k.record.seed == run.seed && k.record.config.contains("experiment") &&
+        conflicts(k.record, run.config).empty()) {
+      found.record = k.record;
+      found.source = k.file;
+      found.problem.clear();
+      return found;
+    }
+  return found;
+}
+
+std::string selection_text(const Settings& table) {
+  std::string text;
+  std::set<std::string> said;
+  for (const Settings& cell : table.sections("cells"))
+    for (const ResultSlot& slot : RunPlan::results())
+      if (slot.name == cell.text("metric") && said.insert(slot.name).second)
+        text += fmt::format("{}{}: {}.", text.empty() ? "" : " ", slot.name, slot.description);
+  return text;
+}
+
+// A page beside the table file can then link to its records.
+std::string seen_from(const std::string& folder, const std::string& path) {
+  const std::string relative = fs::path(path).lexically_proximate(folder).string();
+  return folder.empty() || relative.starts_with("..") ? path : relative;
+}
+
+results::TableCell empty_cell(const Settings& cell, const Settings& table) {
+  results::TableCell c;
+  c.name = cell.text("name");
+  c.row = cell.text("row");
+  c.column = cell.text("column");
+  c.metric = cell.text("metric");
+  c.paper_text = cell.text("value");
+  c.paper = paper_value(cell);
+  c.tolerance = either(cell, table, "tolerance");
+  return c;
+}
+
+}  // namespace
+
+std::string TableRun::command() const {
+  std::string text = "bitwright run " + file;
+  if (out != "runs") text += " --out " + out;
+  for (const std::string& change : set)
+    text += change.find_first_of(" {}[]*?'\"$&;|<>()") == std::string::npos ? " " + change
+                                                                            : " '" + change + "'";
+  return text + " seed=N";
+}
+
+LoadedTable load_table(const Registries& registries, const std::string& file,
+                       const std::string& out) {
+  LoadedTable table{load_config(file, {}, table_options(), registries), "", "", {}};
+  check_cells(table.settings);
+  const fs::path here = fs::path(file).parent_path();
+  table.folder = here.string();
+  if (const std::string& records = table.settings.text("records"); !records.empty())
+    table.records = (here / records).lexically_normal().string();
+  const auto& cells = table.settings.sections("cells");
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    for (const std::int64_t seed : cells[i].integers("seeds")) {
+      TableRun run;
+      run.cell = i;
+      run.seed = seed;
+      run.file = (here / cells[i].text("experiment")).lexically_normal().string();
+      run.set = cells[i].texts("set");
+      std::vector<std::string> overrides = run.set;
+      overrides.push_back(fmt::format("seed={}", seed));
+      run.out = run.set.empty() ? out : out + "/" + cells[i].text("name");
+      const LoadedExperiment loaded =
+          load_experiment(registries, read_config(run.file, overrides), "");
+      run.directory = fmt::format("{}/{}/seed-{}", run.out, loaded.config.text("experiment"), seed);
+      run.config_text = emit_config(loaded.config, experiment_options(), registries);
+      run.config = deciding_values(run.config_text);
+      table.runs.push_back(std::move(run));
+    }
+  return table;
+}
+
+results::PaperTable fill_table(const LoadedTable& loaded, Sources sources) {
+  const Settings& table = loaded.settings;
+  results::PaperTable filled;
+  filled.number = table.text("table");
+  filled.paper = table.text("paper");
+  filled.description = table.text("description");
+  filled.unit = table.text("show") == "value" ? "" : "%";
+  filled.digits = static_cast<int>(table.integer("digits"));
+  filled.selection = selection_text(table);
+  const auto& cells = table.sections("cells");
+  for (const Settings& cell : cells) filled.cells.push_back(empty_cell(cell, table));
+  const auto kept = read_records(loaded.records);
+  for (const TableRun& run : loaded.runs) {
+    results::TableCell& cell = filled.cells[run.cell];
+    cell.command = run.command();
+    const Found found = find_run(run, kept, sources);
+    if (!found.problem.empty()) cell.problems.push_back(found.problem);
+    const auto value = found.record ? found.record->results.find(cell.metric)
+                                    : std::map<std::string, double>::const_iterator{};
+    if (!found.record || value == found.record->results.end() || std::isnan(value->second)) {
+      cell.missing.push_back(run.seed);
+      continue;
+    }
+    cell.runs.push_back({run.seed, shown(table, value->second),
+                         seen_from(loaded.folder, found.source), found.record->revision()});
+    cell.config_hash = found.record->config_hash();
+    if (const auto whole = either(cells[run.cell], table, "paper_images"))
+      cell.budget = found.record->images / *whole;
+  }
+  for (const Settings& pair : table.sections("compare")) {
+    const auto named = [&](const char* which) -> const results::TableCell& {
+      return *std::ranges::find(filled.cells, pair.text(which), &results::TableCell::name);
+    };
+    filled.comparisons.push_back(results::compare(named("first"), named("second")));
+  }
+  return filled;
+}
+
+std::vector<std::string> keep_records(const LoadedTable& table, const std::string& file) {
+  if (table.records.empty())
+    throw config_error(Place{file}, "the table has no folder for records", "records: FOLDER",
+                       "add the key");
+  std::error_code failed;
+  fs::create_directories(table.records, failed);
+  if (failed) throw storage_error(table.records, "cannot be made: " + failed.message());
+  std::vector<std::string> written;
+  for (const TableRun& run : table.runs) {
+    const auto record = record_of_run(run.directory);
+    if (!record || !conflicts(*record, run.config).empty()) continue;
+    const std::string& cell = table.settings.sections("cells")[run.cell].text("name");
+    const std::string path = fmt::format("{}/{}-seed-{}.json", table.records,
+                                         run.set.empty() ? record->experiment : cell, run.seed);
+    if (std::ranges::count(written, path) > 0) continue;  // several cells may share a run
+    std::ofstream out(path, std::ios::binary);
+    out << record_text(*record);
+    if (!out.flush()) throw storage_error(path, "cannot be written");
+    written.push_back(path);
+  }
+  return written;
+}
+
+}  // namespace bitwright
