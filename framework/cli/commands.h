@@ -56,6 +56,10 @@ int describe(const Registries& registries, const std::string& name);
 int bench_command(const Registries& registries, const BenchArguments& arguments);
 int table(const Registries& registries, const TableArguments& arguments);
 int show(const std::string& run, bool json);
+int diff(const std::string& first, const std::string& second, bool json);
+int repair(const std::string& run);
+/// CSV of one table, or of all when `table` is empty.
+int export_metrics(const std::string& run, const std::string& table);
 int check_data(const Registries& registries, const std::string& folder, bool json);
 
 /// Splits words into files and overrides. Throws a configuration error without a file.

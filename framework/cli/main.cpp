@@ -25,8 +25,9 @@ struct Commands {
   TableArguments table;
   std::vector<std::string> check_words, tune_words;
   std::string check_profile;
-  std::string kind, component, run_path, data_folder, shell, reference_root = ".";
-  bool json = false, only_check = false;
+  std::string kind, component, run_path, second_run, metrics_table, data_folder, shell,
+      reference_root = ".";
+  bool json = false, csv = false, only_check = false;
 };
 
 void declare_bench(CLI::App& app, BenchArguments& a) {
@@ -124,6 +125,25 @@ void declare(CLI::App& app, Commands& c) {
       "--keep", c.table.keep,
       "also write a text record of each finished run into the table's 'records' folder");
 
+  CLI::App* const diff =
+      app.add_subcommand("diff", "Configuration, provenance, results of two runs side by side");
+  diff->add_option("RUN", c.run_path, "run directory or its run.h5")->required();
+  diff->add_option("OTHER", c.second_run, "another one")->required();
+  diff->add_flag("--json", c.json, "one JSON object");
+
+  app.add_subcommand("repair",
+                     "Make the run file of a killed writer open plainly again, without resuming")
+      ->add_option("RUN", c.run_path, "run directory or its run.h5")
+      ->required();
+
+  CLI::App* const metrics =
+      app.add_subcommand("export-metrics", "The series of a run, to standard output");
+  metrics->add_option("RUN", c.run_path, "run directory or its run.h5")->required();
+  metrics->add_flag("--csv", c.csv, "comma-separated values, RFC 4180 (the only format)");
+  metrics->add_option("--table", c.metrics_table,
+                      "one table, one line a row: epoch, step, evaluation ...; left out: all, one "
+                      "line a number");
+
   CLI::App* const data = app.add_subcommand("data", "Data sets on disk")->require_subcommand(1);
   CLI::App* const check_data =
       data->add_subcommand("check", "Read every data set in a folder: what is there, is it whole");
@@ -169,6 +189,9 @@ int dispatch(const CLI::App& app, const Commands& c) {
   if (app.got_subcommand("reference")) return reference(c.reference_root, c.only_check);
   if (app.got_subcommand("bench")) return bench_command(registries, c.bench);
   if (app.got_subcommand("table")) return table(registries, c.table);
+  if (app.got_subcommand("diff")) return diff(c.run_path, c.second_run, c.json);
+  if (app.got_subcommand("repair")) return repair(c.run_path);
+  if (app.got_subcommand("export-metrics")) return export_metrics(c.run_path, c.metrics_table);
   if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
   if (app.got_subcommand("describe")) return describe(registries, c.component);
   if (app.got_subcommand("data")) return check_data(registries, c.data_folder, c.json);

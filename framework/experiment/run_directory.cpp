@@ -77,9 +77,14 @@ static bool changes_numbers(const std::string& key) {
   return std::find(harmless.begin(), harmless.end(), key) == harmless.end();
 }
 
-std::map<std::string, std::string> number_deciding_leaves(const std::string& config) {
+std::map<std::string, std::string> config_leaves(const std::string& config) {
   std::map<std::string, std::string> leaves;
   flatten(YAML::Load(config), "", leaves);
+  return leaves;
+}
+
+std::map<std::string, std::string> number_deciding_leaves(const std::string& config) {
+  std::map<std::string, std::string> leaves = config_leaves(config);
   std::erase_if(leaves, [](const auto& leaf) { return !changes_numbers(leaf.first); });
   return leaves;
 }

@@ -26,8 +26,10 @@ class RunDirectory {
   std::string path_;
 };
 
-/// The leaves of a resolved configuration (YAML text) whose change would change the numbers of a
-/// run, by flattened key: "stages.0.steps".
+/// The leaves of a resolved configuration (YAML text) by flattened key: "stages.0.steps".
+std::map<std::string, std::string> config_leaves(const std::string& config);
+
+/// Those of them whose change would change the numbers of a run.
 std::map<std::string, std::string> number_deciding_leaves(const std::string& config);
 
 /// The keys whose difference changes the numbers of a run, given two resolved configurations as

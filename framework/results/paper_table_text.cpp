@@ -1,6 +1,7 @@
 // Markdown, CSV and LaTeX.
 #include <fmt/format.h>
 
+#include "results/csv.h"
 #include "results/paper_table.h"
 
 namespace bitwright::results {
@@ -40,24 +41,6 @@ std::string escaped_latex(const std::string& text) {
         out += c;
     }
   return out;
-}
-
-// RFC 4180.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out(1, '"');
-  for (const char c : text) out.append(c == '"' ? 2 : 1, c);
-  out += '"';
-  return out;
-}
-
-std::string csv_line(const std::vector<std::string>& fields) {
-  std::string line;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (i) line += ',';
-    line += csv_field(fields[i]);
-  }
-  return line + "\r\n";
 }
 
 template <class Escape>

@@ -1,0 +1,19 @@
+#include "results/repair.h"
+
+#include <fmt/format.h>
+
+#include <bitwright/results/run_file.h>
+
+#include "cli/commands.h"
+
+namespace bitwright {
+
+int repair(const std::string& run) {
+  const std::string path = run_file_of(run);
+  fmt::print("{}: {}\n", path,
+             results::repair_run(run) ? "repaired; it opens plainly, its status is 'stopped'"
+                                      : "nothing to repair");
+  return 0;
+}
+
+}  // namespace bitwright
