@@ -138,6 +138,25 @@ void argmax(int d, In v, int n, std::uint8_t* index) {
   }
 }
 
+// The label that each latent is nearest to; the lower one in the middle.
+void most_likely(const Relaxation& r, In v, int n, std::uint8_t* index) {
+  if (r.projection != Projection::tanh) return argmax(r.d(), v, n, index);
+  for (int j = 0; j < n; ++j) index[j] = v[0][j] > 0.0f;
+}
+
+// Softmax at v = (-x, x).
+void tanh2(float beta, const float* x, int n, Out u) {
+  float *u1 = u[0], *u2 = u[1];
+#pragma omp simd
+  for (int j = 0; j < n; ++j) {
+    const float z = 2.0f * beta * x[j];
+    const float e = vector_exp(-std::fabs(z));
+    const float large = 1.0f / (1.0f + e), small = e * large;
+    u1[j] = z > 0.0f ? small : large;
+    u2[j] = z > 0.0f ? large : small;
+  }
+}
+
 void hardmax(int d, In v, int n, Out u) {
   std::uint8_t index[kTile];
   argmax(d, v, n, index);
@@ -153,6 +172,8 @@ void project_tile(const Relaxation& r, float beta, In v, int n, Out u) {
       return sparsemax(r.d(), beta, v, n, u);
     case Projection::hardmax:
       return hardmax(r.d(), v, n, u);
+    case Projection::tanh:
+      return tanh2(beta, v[0], n, u);
   }
 }
 
@@ -234,8 +255,24 @@ void hardmax_ste(const std::vector<float>& q, In v, const float* g, int n, Out o
   }
 }
 
+// dw/dx = 2 beta u_1 u_2 (q_2 - q_1), which is beta (1 - w^2) for labels -1 and 1.
+void tanh_exact(const std::vector<float>& q, float beta, In u, const float* g, int n, float* out) {
+  const float factor = 2.0f * beta * (q[1] - q[0]);
+#pragma omp simd
+  for (int j = 0; j < n; ++j) out[j] = factor * g[j] * u[0][j] * u[1][j];
+}
+
+void tanh_ste(const std::vector<float>& q, const float* g, int n, float* out) {
+  const float half = 0.5f * (q[1] - q[0]);
+#pragma omp simd
+  for (int j = 0; j < n; ++j) out[j] = half * g[j];
+}
+
 void pull_back_tile(const Relaxation& r, float beta, In v, In u, const float* g, int n, Out out) {
   if (r.projection == Projection::hardmax) return hardmax_ste(r.labels, v, g, n, out);
+  if (r.projection == Projection::tanh)
+    return r.jacobian == Jacobian::exact ? tanh_exact(r.labels, beta, u, g, n, out[0])
+                                         : tanh_ste(r.labels, g, n, out[0]);
   if (r.projection == Projection::sparsemax) return sparsemax_exact(r.labels, beta, u, g, n, out);
   switch (r.jacobian) {
     case Jacobian::exact:
@@ -274,12 +311,17 @@ void round_to_labels(const Relaxation& r, std::span<const float> v, std::span<fl
   const auto n = static_cast<std::int64_t>(w.size());
   for_tiles(n, [&](std::int64_t at, int size) {
     std::uint8_t index[kTile];
-    argmax(r.d(), {v.data() + at, n}, size, index);
+    most_likely(r, {v.data() + at, n}, size, index);
     for (int j = 0; j < size; ++j) w[static_cast<std::size_t>(at + j)] = r.labels[index[j]];
   });
 }
 
 void latents_from_weights(const Relaxation& r, std::span<const float> w, std::span<float> v) {
+  if (r.projection == Projection::tanh) {
+    const float middle = 0.5f * (r.labels[0] + r.labels[1]);
+    for (std::size_t j = 0; j < w.size(); ++j) v[j] = w[j] - middle;
+    return;
+  }
   for (std::size_t l = 0; l < r.labels.size(); ++l) {
     const float q = r.labels[l];
     for (std::size_t j = 0; j < w.size(); ++j) v[l * w.size() + j] = w[j] * q - 0.5f * q * q;
@@ -296,7 +338,7 @@ void add_statistics(const Relaxation& r, double beta, std::span<const float> v,
   for (std::int64_t at = 0; at < n; at += kTile) {
     const int size = static_cast<int>(std::min(kTile, n - at));
     project_tile(r, in_float(beta), {v.data() + at, n}, size, {u.data(), kTile});
-    argmax(r.d(), {v.data() + at, n}, size, index);
+    most_likely(r, {v.data() + at, n}, size, index);
     for (std::size_t l = 0; l < d; ++l)
       for (float p : std::span(u).subspan(l * kTile, static_cast<std::size_t>(size)))
         total.entropy -= p > 0.0f && p < 1.0f ? p * std::log(p) : 0.0f;

@@ -12,15 +12,20 @@
 namespace bitwright::pmf {
 
 /// P_beta: softmax(beta v) is PMF, the Euclidean projection of beta v on the simplex (sparsemax) is
-/// projected gradient descent, the one-hot argmax is PICM.
-enum class Projection { softmax, sparsemax, hardmax };
+/// projected gradient descent, the one-hot argmax is PICM. tanh is softmax for two labels with one
+/// latent x in the place of v = (-x, x), of the mirror-descent paper (arXiv:1910.08237).
+enum class Projection { softmax, sparsemax, hardmax, tanh };
 
 /// Backward map from g_w = dL/dw to g_v. For softmax, with w = q.u:
 ///   exact       beta g_w u_l (q_l - w)                      the paper's Algorithm 1
 ///   eye         beta g_w (q_l - u_l w)                      identity instead of diag(u)
 ///   eye_double  the same with softmax(beta u) instead of u  the published code
 ///   ste         g_w q_l                                     Jacobian dropped
-/// Sparsemax has `exact` only, and hardmax its straight-through `ste` only.
+/// Sparsemax has `exact` only, and hardmax its straight-through `ste` only. For tanh, with labels
+/// -1 and 1:
+///   exact       beta g_w (1 - w^2)                          GD-tanh
+///   ste         g_w                                         MD-tanh-s; softmax's ste is
+///   MD-softmax-s
 enum class Jacobian { exact, eye, eye_double, ste };
 
 struct Relaxation {
@@ -29,9 +34,11 @@ struct Relaxation {
   std::vector<float> labels;  ///< q, at least 2; exactly 2 for the hardmax backward map
 
   int d() const { return static_cast<int>(labels.size()); }
+  /// Planes of latents: one per label, a single one for tanh.
+  int planes() const { return projection == Projection::tanh ? 1 : d(); }
 };
 
-/// u = P_beta(v) and w = q.u. Sizes d n, d n, n. u sums to 1 within 1e-6.
+/// u = P_beta(v) and w = q.u. Sizes planes n, d n, n. u sums to 1 within 1e-6.
 /// Ties of hardmax: the lowest label index.
 void project(const Relaxation& relaxation, double beta, std::span<const float> v,
              std::span<float> u, std::span<float> w);
@@ -46,7 +53,7 @@ void round_to_labels(const Relaxation& relaxation, std::span<const float> v, std
 
 /// Latents whose argmax is the label nearest to a float weight: v_l = w q_l - q_l^2 / 2, which is
 /// -(w - q_l)^2 / 2 up to a term common to all labels. With labels -1, 1: softmax gives w_j =
-/// tanh(beta w).
+/// tanh(beta w). Of the projection tanh, x is w less the middle of the labels.
 void latents_from_weights(const Relaxation& relaxation, std::span<const float> w,
                           std::span<float> v);
 

@@ -24,7 +24,7 @@ namespace {
 
 using namespace pmf;
 
-// Latents v [d, ...] -> effective weight w [...], and back (the paper's Algorithm 1).
+// Latents v [planes, ...] -> effective weight w [...], and back (the paper's Algorithm 1).
 class ProjectLabels final : public Op {
  public:
   ProjectLabels(Relaxation relaxation, Scalar beta)
@@ -34,8 +34,10 @@ class ProjectLabels final : public Op {
 
   std::vector<TensorSpec> outputs(std::span<const TensorSpec> inputs) override {
     const std::vector<std::int64_t>& dims = inputs[0].shape.dims();
-    require(!dims.empty() && dims[0] == relaxation_.d(), "latents have one plane per label");
-    u_ = Tensor::empty(inputs[0].shape);
+    require(!dims.empty() && dims[0] == relaxation_.planes(), "latents have their planes first");
+    std::vector<std::int64_t> simplex = dims;
+    simplex[0] = relaxation_.d();
+    u_ = Tensor::empty(Shape(simplex));
     return {TensorSpec{Shape(std::vector<std::int64_t>(dims.begin() + 1, dims.end()))}};
   }
 
@@ -61,8 +63,10 @@ class LabelWeight final : public WeightTransform {
               const StageInfo& stage)
       : relaxation_(std::move(relaxation)), beta_(std::move(beta)) {
     std::vector<std::int64_t> dims = parameter.value.shape().dims();
-    dims.insert(dims.begin(), relaxation_.d());
+    dims.insert(dims.begin(), relaxation_.planes());
     v_ = Tensor::empty(Shape(dims));
+    dims[0] = relaxation_.d();
+    simplex_ = Shape(dims);
     if (stage.fresh_weights)
       initialize_expanded(parameter, stage.seed);
     else
@@ -82,7 +86,7 @@ class LabelWeight final : public WeightTransform {
   void write_deployed(Deployment deployment, Tensor& out) const override {
     if (deployment == Deployment::hard)
       return round_to_labels(relaxation_, v_.values(), out.values());
-    Tensor u = Tensor::empty(v_.shape());
+    Tensor u = Tensor::empty(simplex_);
     project(relaxation_, beta_.get(), v_.values(), u.values(), out.values());
   }
 
@@ -105,15 +109,16 @@ class LabelWeight final : public WeightTransform {
     const std::string stream = parameter.name + ".latents";
     if (parameter.value.shape().rank() >= 2)
       xavier_uniform(v_, static_cast<double>(parameter.fan_in),
-                     static_cast<double>(relaxation_.d() * parameter.fan_out), seed, stream);
+                     static_cast<double>(relaxation_.planes() * parameter.fan_out), seed, stream);
     else
       normal(v_, 0.1, seed, stream);
   }
 
   Relaxation relaxation_;
   Scalar beta_;
-  Tensor v_;     // [d, ...]
-  Tensor last_;  // argmax at the last measurement, u8 [...]
+  Tensor v_;       // [planes, ...]
+  Shape simplex_;  // [d, ...]
+  Tensor last_;    // argmax at the last measurement, u8 [...]
 };
 
 Relaxation relaxation_from(const Settings& settings) {
@@ -128,6 +133,7 @@ Relaxation relaxation_from(const Settings& settings) {
                        "2 to 256 different numbers");
   r.projection = projection == "softmax"     ? Projection::softmax
                  : projection == "sparsemax" ? Projection::sparsemax
+                 : projection == "tanh"      ? Projection::tanh
                                              : Projection::hardmax;
   r.jacobian = jacobian == "exact"        ? Jacobian::exact
                : jacobian == "eye"        ? Jacobian::eye
@@ -145,6 +151,14 @@ Relaxation relaxation_from(const Settings& settings) {
     throw config_error(settings.where("labels"),
                        "hardmax has a straight-through estimator for two labels only",
                        "exactly 2 labels");
+  if (r.projection == Projection::tanh && (r.labels.size() != 2 || r.labels[0] > r.labels[1]))
+    throw config_error(settings.where("labels"), "tanh goes from one label to another",
+                       "exactly 2 labels, the smaller one first");
+  if (r.projection == Projection::tanh && r.jacobian != Jacobian::exact &&
+      r.jacobian != Jacobian::ste)
+    throw config_error(settings.where("jacobian"),
+                       fmt::format("jacobian '{}' is not defined for tanh", jacobian),
+                       "jacobian: ste (MD-tanh-s) or exact (GD-tanh)");
   return r;
 }
 
@@ -228,15 +242,20 @@ class ProximalMeanField final : public Method {
 
 Options options() {
   Options o;
-  o.choice("projection", {"softmax", "sparsemax", "hardmax"}, "softmax",
-           "map from latents to the simplex: softmax is PMF, sparsemax PGD, hardmax PICM")
+  o.choice(
+       "projection", {"softmax", "sparsemax", "hardmax", "tanh"}, "softmax",
+       "map from latents to the simplex: softmax is PMF, sparsemax PGD, hardmax PICM, tanh (one "
+       "latent for two labels) that of arXiv:1910.08237")
       .symbol("P_beta");
   o.choice(
        "jacobian", {"exact", "eye", "eye_double", "ste"},
        "backward map of the projection; softmax: exact (the paper's text), eye, eye_double (the "
-       "published code), ste (dropped); sparsemax: exact; hardmax: ste")
+       "published code), ste (dropped: MD-softmax-s of arXiv:1910.08237); sparsemax: exact; "
+       "hardmax: "
+       "ste; tanh: ste (MD-tanh-s), exact (GD-tanh)")
       .symbol("J");
-  o.reals("labels", {-1.0, 1.0}, "values that a deployed weight may take, at least 2; hardmax: 2")
+  o.reals("labels", {-1.0, 1.0},
+          "values that a deployed weight may take, at least 2; hardmax and tanh: 2")
       .symbol("Q")
       .unit("1");
   o.real("beta_start", 1.0, "inverse temperature of the first step").symbol("beta_0").above(0);

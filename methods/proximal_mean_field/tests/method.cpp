@@ -139,6 +139,9 @@ TEST_CASE("combinations that the paper does not define are refused where they st
     CHECK(refusal(with("softmax", jacobian)).empty());
   CHECK(refusal(with("sparsemax", "exact")).empty());
   CHECK(refusal(with("hardmax", "ste")).empty());
+  for (const char* jacobian : {"exact", "ste"}) CHECK(refusal(with("tanh", jacobian)).empty());
+  for (const char* jacobian : {"eye", "eye_double"})
+    CHECK(refusal(with("tanh", jacobian)).starts_with("test.yaml:3:5: error: jacobian"));
   for (const char* jacobian : {"eye", "eye_double", "ste"})
     CHECK(refusal(with("sparsemax", jacobian)).starts_with("test.yaml:3:5: error: jacobian"));
   for (const char* jacobian : {"exact", "eye", "eye_double"})
@@ -151,6 +154,11 @@ TEST_CASE("combinations that the paper does not define are refused where they st
                  {"jacobian", "ste"},
                  {"labels", std::vector<double>{-1, 0, 1}}})
             .starts_with("test.yaml:3:5: error: hardmax"));
+  CHECK(refusal({{"projection", "tanh"},
+                 {"jacobian", "ste"},
+                 {"beta_rate", 1.1},
+                 {"labels", std::vector<double>{1, -1}}})
+            .starts_with("test.yaml:3:5: error: tanh"));
   CHECK(refusal({{"jacobian", "exact"}}).starts_with("test.yaml:1:1: error: beta_rate is missing"));
   CHECK(refusal({{"projection", "hardmax"}, {"jacobian", "ste"}}).empty());
 }

@@ -22,8 +22,8 @@ struct Projected {
 };
 
 Projected project_all(const Relaxation& r, double beta, const Values& v) {
-  const std::size_t n = v.size() / r.labels.size();
-  Projected p{Values(v.size()), Values(n)};
+  const std::size_t n = v.size() / static_cast<std::size_t>(r.planes());
+  Projected p{Values(n * r.labels.size()), Values(n)};
   project(r, beta, v, p.u, p.w);
   return p;
 }
@@ -148,6 +148,38 @@ TEST_CASE("sparsemax for two labels is a clipped identity") {
     const float wanted = std::clamp(3 * (v[1000 + j] - v[j]), -1.0f, 1.0f);
     CHECK(std::abs(p.w[j] - wanted) < 1e-6f);
   }
+}
+
+TEST_CASE("tanh: one latent, the exact gradient and the dropped Jacobian") {
+  const Relaxation exact{Projection::tanh, Jacobian::exact, kBinary};
+  const Relaxation ste{Projection::tanh, Jacobian::ste, kBinary};
+  // tanh(4 * 0.25) = 0.761594; 1 - w^2 = 0.419974, times beta 4 and g 0.7: 1.175928.
+  check_near(project_all(exact, 4, {0.25f}).w, {0.761594});
+  check_near(project_all(exact, 4, {0.25f}).u, {0.119203, 0.880797});
+  check_near(gradient(exact, 4, {0.25f}, {0.7f}), {1.175928});
+  check_near(gradient(ste, 4, {0.25f}, {0.7f}), {0.7});
+  // The same network as softmax at v = (-x, x), and the gradient of their difference.
+  const Values x = random_latents(1500, 7);
+  Values v;
+  for (const float one : x) v.push_back(-one);
+  v.insert(v.end(), x.begin(), x.end());
+  const Relaxation softmax{Projection::softmax, Jacobian::exact, kBinary};
+  const Projected a = project_all(exact, 3, x), b = project_all(softmax, 3, v);
+  const Values g = random_latents(1500, 8);
+  const Values by_x = gradient(exact, 3, x, g), by_v = gradient(softmax, 3, v, g);
+  for (std::size_t j = 0; j < 1500; ++j) {
+    CHECK(std::abs(a.w[j] - b.w[j]) < 1e-6f);
+    CHECK(std::abs(by_x[j] - (by_v[1500 + j] - by_v[j])) < 1e-5f);
+  }
+  // Other labels: w runs from one to the other.
+  const Relaxation wide{Projection::tanh, Jacobian::ste, {-2, 1}};
+  check_near(project_all(wide, 1e4, {-0.1f, 0.1f, 0}).w, {-2, 1, -0.5});
+  check_near(gradient(wide, 1, {0.3f}, {2.0f}), {3.0});
+  Values rounded(3), latents(2);
+  round_to_labels(wide, Values{-0.1f, 0.1f, 0}, rounded);
+  check_near(rounded, {-2, 1, -2});
+  latents_from_weights(wide, Values{-0.5f, 0.5f}, latents);
+  check_near(latents, {0, 1});
 }
 
 TEST_CASE("hardmax and its straight-through estimator") {

@@ -138,6 +138,12 @@ TEST_CASE("trained weights are labels, evaluation changes nothing, and something
                  266610, 0.4);
   check_training("proximal_mean_field", {{"projection", "hardmax"}, {"jacobian", "ste"}}, 266610,
                  0.4);
+  check_training("proximal_mean_field",
+                 {{"projection", "tanh"},
+                  {"jacobian", "ste"},
+                  {"beta_rate", 1.2},
+                  {"beta_interval", std::int64_t{2}}},
+                 266610, 0.4);
   check_training("binary_connect", {}, 266610, 0.4);
   check_training("prox_quant", {{"reg_rate", 0.1}, {"freeze_epoch", std::int64_t{6}}}, 266610 - 410,
                  0.3);
