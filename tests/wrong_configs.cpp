@@ -55,10 +55,10 @@ Expected expected_of(const std::string& file) {
 std::string answer_to(ConfigFile file) {
   try {
     if (file.fragment) {
-      resolve_config(std::move(file), experiment_options(), registries());
+      resolve_config(take_sweep(std::move(file)).file, experiment_options(), registries());
       return "no error";
     }
-    load_experiment(registries(), std::move(file), "");
+    load_cells(registries(), std::move(file), "", [](const SweepCell&, const LoadedExperiment&) {});
   } catch (const Error& error) {
     return error.status() == ExitStatus::config ? error.what() : "not a configuration error";
   }

@@ -1,3 +1,5 @@
+#include <set>
+
 #include <fmt/format.h>
 
 #include "cli/commands.h"
@@ -8,6 +10,18 @@
 namespace bitwright {
 namespace {
 
+// What a cell sets: all that distinguishes it from the others.
+std::string cell_line(const SweepCell& cell) {
+  std::string text = "#   " + cell.name + ":";
+  const char* separator = " ";
+  for (const SweepChoice& choice : cell.choices) {
+    text += fmt::format("{}{}={} ({})", separator, choice.key, flow_text(choice.value),
+                        choice.value.place.str());
+    separator = ", ";
+  }
+  return text + "\n";
+}
+
 // The resolved text of one file; all that is wrong with it is thrown.
 std::string checked(const Registries& registries, ConfigFile file, const std::string& profile) {
   if (is_table(file.tree)) {
@@ -16,12 +30,23 @@ std::string checked(const Registries& registries, ConfigFile file, const std::st
   }
   if (file.fragment) {
     const std::string name = file.name;
-    resolve_config(std::move(file), experiment_options(), registries);
+    resolve_config(take_sweep(std::move(file)).file, experiment_options(), registries);
     return fmt::format("# {} is a fragment: what it says is valid\n", name);
   }
-  const LoadedExperiment loaded = load_experiment(registries, std::move(file), profile);
-  for (const Finding& warning : loaded.warnings) fmt::print(stderr, "{}\n", warning.line());
-  return emit_config(loaded.config, experiment_options(), registries, true);
+  std::string first, others;
+  std::size_t count = 0;
+  std::set<std::string> warned;
+  load_cells(registries, std::move(file), profile,
+             [&](const SweepCell& cell, const LoadedExperiment& loaded) {
+               for (const Finding& warning : loaded.warnings)
+                 if (warned.insert(warning.line()).second)
+                   fmt::print(stderr, "{}\n", warning.line());
+               if (count++ == 0)
+                 first = emit_config(loaded.config, experiment_options(), registries, true);
+               if (!cell.name.empty()) others += cell_line(cell);
+             });
+  if (others.empty()) return first;
+  return fmt::format("{}# {} cells, of which the first is above:\n{}", first, count, others);
 }
 
 }  // namespace

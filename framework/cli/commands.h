@@ -14,12 +14,16 @@ struct RunArguments {
   std::vector<std::string> words;  ///< files, and overrides "key=value"
   std::string out = "runs";
   std::string profile;  ///< empty: as the file says
+  std::string cell;     ///< of a sweep, this one only
+  int at_once = 1;      ///< runs
   bool dry_run = false;
   bool resume = false, overwrite = false, show_finished = false;
   bool quiet = false, json = false;
   std::optional<std::string> trace;  ///< a file; empty: in the run directory
   bool check_numerics = false;
   std::vector<std::string> command_line;
+  std::string expected_config;  ///< SHA-256 of the resolved text that a sweep saw; empty: any
+  int child_of = 0;             ///< the process of the sweep that started this one
 };
 
 struct BenchArguments {

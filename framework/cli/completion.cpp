@@ -39,7 +39,7 @@ std::vector<std::string> component_names(const Registries& registries) {
 // What may follow a sub-command, beside its options and files.
 std::vector<std::string> arguments_of(const Registries& registries, const std::string& command) {
   std::vector<std::string> words;
-  if (command == "run" || command == "check") override_words(experiment_options(), "", words);
+  if (command == "run" || command == "check") override_words(file_options(), "", words);
   if (command == "list") words = Registries::kinds();
   if (command == "describe") words = component_names(registries);
   if (command == "completion") words = {"bash", "zsh"};

@@ -42,7 +42,7 @@ static void describe_common_options(const std::string& kind) {
 
 static int describe_experiment() {
   fmt::print("experiment: everything that an experiment file may say\noptions:\n");
-  describe_options(experiment_options(), "  ");
+  describe_options(file_options(), "  ");
   return 0;
 }
 

@@ -64,7 +64,8 @@ void declare(CLI::App& app, Commands& c) {
   app.footer(
       "Exit status: 0 done; 1 a bug of bitwright; 2 configuration or command line; 3 data; "
       "4 training diverged;\n5 run file, checkpoint or output folder; 6 a plugin; 129, 130, "
-      "143 stopped by a signal after saving.");
+      "143 stopped by a signal after saving.\nOf several runs: that of the first that failed, or "
+      "128 + the signal that ended it.");
 
   CLI::App* const run = app.add_subcommand("run", "Train experiments and write their run files");
   run->add_option("FILE", c.run.words, "FILE.yaml ... and overrides key.sub=value ...")->required();
@@ -79,6 +80,12 @@ void declare(CLI::App& app, Commands& c) {
                 "print the results of a run that is finished already");
   run->add_flag("--quiet", c.run.quiet, "no progress, only the path of the run file");
   run->add_flag("--json", c.run.json, "results as one JSON object");
+  run->add_option("-j", c.run.at_once,
+                  "runs at once, each a process of its own; never changes 'threads' (1)")
+      ->check(CLI::Range(1, 4096));
+  run->add_option("--cell", c.run.cell, "of a sweep only this cell, as `check` names it");
+  run->add_option("--expect", c.run.expected_config)->group("");  // for the children of a sweep
+  run->add_option("--child-of", c.run.child_of)->group("");
   run->add_flag("--dry-run", c.run.dry_run,
                 "train a few steps without writing anything, and print shapes, parameters, MACs, "
                 "memory and the time to expect");

@@ -7,9 +7,10 @@ namespace bitwright {
 int tune(const Registries& registries, const std::vector<std::string>& words) {
   const Words split = split_words(words);
   for (const std::string& file : split.files) {
-    const LoadedExperiment loaded =
-        load_experiment(registries, read_config(file, split.overrides), "");
-    tune_algorithms(registries, loaded.config);
+    load_cells(registries, read_config(file, split.overrides), "",
+               [&](const SweepCell&, const LoadedExperiment& loaded) {
+                 tune_algorithms(registries, loaded.config);
+               });
   }
   return 0;
 }

@@ -72,6 +72,9 @@ Options& Options::lengths(std::string name, std::vector<Length> fallback, std::s
   add(make(std::move(name), OptionType::length_list, std::move(doc), std::move(fallback)));
   return above(0);
 }
+Options& Options::any(std::string name, std::string doc) {
+  return add(make(std::move(name), OptionType::any_list, std::move(doc)));
+}
 Options& Options::section(std::string name, Options options, std::string doc) {
   add(make(std::move(name), OptionType::section, std::move(doc)));
   list_.back().section = std::make_shared<const Options>(std::move(options));

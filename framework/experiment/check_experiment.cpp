@@ -54,12 +54,9 @@ void check_average(const Settings& stage) {
                        "add it, or remove this key");
 }
 
-void check_name(const Settings& config) {
-  const std::string& name = config.text("experiment");
-  constexpr auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  if (name.empty() || name.find_first_not_of(allowed) != std::string::npos || name[0] == '.')
-    throw config_error(config.where("experiment"), fmt::format("'{}' cannot name a folder", name),
-                       "letters, digits, '.', '_' and '-'", "rename the experiment");
+void check_names(const Settings& config) {
+  check_folder_name(config.text("experiment"), config.where("experiment"));
+  if (config.has("cell")) check_folder_name(config.text("cell"), config.where("cell"));
 }
 
 void check_threads(const Settings& config) {
@@ -89,6 +86,13 @@ void check_first_start(const Settings& config) {
 
 }  // namespace
 
+void check_folder_name(const std::string& name, const Place& where) {
+  constexpr auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  if (name.empty() || name.find_first_not_of(allowed) != std::string::npos || name[0] == '.')
+    throw config_error(where, fmt::format("'{}' cannot name a folder", name),
+                       "letters, digits, '.', '_' and '-'", "choose another name");
+}
+
 void check_experiment(const Settings& config) {
   std::vector<Error> problems;
   const auto collect = [&](const std::function<void()>& check) {
@@ -98,7 +102,7 @@ void check_experiment(const Settings& config) {
       problems.push_back(error);
     }
   };
-  collect([&] { check_name(config); });
+  collect([&] { check_names(config); });
   collect([&] { check_threads(config); });
   collect([&] { check_unique(config, "stages", "stages"); });
   collect([&] { check_unique(config, "profiles", "profiles"); });

@@ -5,6 +5,7 @@
 #include "experiment/read_yaml.h"
 #include "experiment/references.h"
 #include "experiment/resolver.h"
+#include "experiment/sweep_options.h"
 
 namespace bitwright {
 
@@ -19,9 +20,18 @@ ConfigFile read_config(const std::string& file, const std::vector<std::string>& 
   return read_config_text(read_config_file(file, Place{file}), file, overrides);
 }
 
+// Experiments may have sweeps, tables have none.
+static Options used_up_before(const Options& options) {
+  Options all = composition_options();
+  const Options sweep = sweep_options();
+  if (options.find("stages") != nullptr)
+    for (const Option& option : sweep.list()) all.add(option);
+  return all;
+}
+
 Settings resolve_config(ConfigFile file, const Options& options, const Registries& registries) {
   replace_references(file.tree, file.fragment);
-  return Resolver(registries, file.fragment).mapping(file.tree, options);
+  return Resolver(registries, file.fragment).mapping(file.tree, options, used_up_before(options));
 }
 
 static Settings resolve_whole(ConfigFile file, const Options& options,

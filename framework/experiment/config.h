@@ -41,6 +41,9 @@ Settings parse_config(const std::string& text, const std::string& name,
 std::string emit_config(const Settings& settings, const Options& options,
                         const Registries& registries, bool origins = false);
 
+/// Throws a configuration error at `where` for a name that is not safe in every file system.
+void check_folder_name(const std::string& name, const Place& where);
+
 /// What the declared options cannot say: unique stage names, a usable name, a number of threads,
 /// one length per stage, options that exclude each other. Throws Problems.
 void check_experiment(const Settings& config);

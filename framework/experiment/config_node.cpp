@@ -72,6 +72,16 @@ std::string shown(const ConfigNode& node) {
   }
 }
 
+std::string flow_text(const ConfigNode& node) {
+  std::vector<std::string> parts;
+  for (const ConfigNode& item : node.items) parts.push_back(flow_text(item));
+  for (const ConfigNode::Entry& entry : node.entries)
+    parts.push_back(fmt::format("{}: {}", entry.key, flow_text(entry.value)));
+  if (node.is_list()) return fmt::format("[{}]", fmt::join(parts, ", "));
+  if (node.is_mapping()) return fmt::format("{{{}}}", fmt::join(parts, ", "));
+  return node.text;
+}
+
 ConfigNode long_form(const ConfigNode& scalar) {
   ConfigNode component = ConfigNode::mapping(scalar.place);
   component.set("name", scalar);
@@ -123,6 +133,27 @@ std::size_t element_of(const ConfigNode& list, const std::string& part, const Pl
                      near.empty() ? fmt::format("one of {}", fmt::join(names, ", "))
                                   : fmt::format("did you mean '{}'?", near),
                      "use the name of an element, or its index");
+}
+
+static const ConfigNode* child(const ConfigNode& node, const std::string& part) {
+  if (node.is_mapping()) return node.find(part);
+  if (!node.is_list()) return nullptr;
+  try {
+    return &node.items[element_of(node, part, node.place, part)];
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+const ConfigNode* find_path(const ConfigNode& root, const std::string& path) {
+  const ConfigNode* at = &root;
+  std::string rest = path;
+  while (true) {
+    const std::string part = rest.substr(0, rest.find('.'));
+    at = child(*at, part);
+    if (at == nullptr || part.size() == rest.size()) return at;
+    rest.erase(0, part.size() + 1);
+  }
 }
 
 }  // namespace bitwright

@@ -49,6 +49,9 @@ struct ConfigNode::Entry {
 /// "'text'", "a mapping", "a list", "nothing": what stands there, for messages.
 std::string shown(const ConfigNode& node);
 
+/// The value in YAML's flow style, in one line: for people and for names.
+std::string flow_text(const ConfigNode& node);
+
 /// The mapping that a scalar is short for where a component is expected: {name: scalar}.
 ConfigNode long_form(const ConfigNode& scalar);
 
@@ -62,5 +65,8 @@ std::vector<std::string> split_path(const std::string& path, const Place& where)
 /// element. Throws a configuration error at `where`, with the nearest name.
 std::size_t element_of(const ConfigNode& list, const std::string& part, const Place& where,
                        const std::string& path);
+
+/// The value at a path; null where there is none.
+const ConfigNode* find_path(const ConfigNode& root, const std::string& path);
 
 }  // namespace bitwright

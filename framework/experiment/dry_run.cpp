@@ -48,12 +48,6 @@ class Stopwatch final : public TrainingObserver {
   Clock::time_point since_ = Clock::now();
 };
 
-std::string duration(double seconds) {
-  if (seconds < 120) return fmt::format("{:.1f} s", seconds);
-  if (seconds < 7200) return fmt::format("{:.1f} min", seconds / 60);
-  return fmt::format("{:.1f} h", seconds / 3600);
-}
-
 std::string network_table(const Network& network) {
   std::string text = fmt::format("{:<28}{:<16}{:<18}{:>12}{:>16}\n", "layer", "kind", "output",
                                  "parameters", "MACs");
@@ -87,7 +81,13 @@ double peak_memory() {
 
 }  // namespace
 
-std::string dry_run(const Registries& registries, const Settings& config) {
+std::string duration_text(double seconds) {
+  if (seconds < 120) return fmt::format("{:.1f} s", seconds);
+  if (seconds < 7200) return fmt::format("{:.1f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+DryRun dry_run(const Registries& registries, const Settings& config) {
   set_threads(resolve_threads(config));
   set_algorithms(config, resolve_threads(config), {});
   const StageData data(registries, config);
@@ -108,16 +108,17 @@ std::string dry_run(const Registries& registries, const Settings& config) {
     const double seconds = static_cast<double>(updates) * watch.step() +
                            static_cast<double>(evaluations) * watch.evaluation();
     all += seconds;
-    text +=
-        fmt::format("{:<16}{:>10}{:>14}{:>9.2f} ms{:>11.1f} ms{:>11.1f} MB{:>12}\n", stage.name,
-                    updates, evaluations, 1e3 * watch.step(), 1e3 * watch.evaluation(),
-                    static_cast<double>(pool_statistics().system_bytes) / 1e6, duration(seconds));
+    text += fmt::format("{:<16}{:>10}{:>14}{:>9.2f} ms{:>11.1f} ms{:>11.1f} MB{:>12}\n", stage.name,
+                        updates, evaluations, 1e3 * watch.step(), 1e3 * watch.evaluation(),
+                        static_cast<double>(pool_statistics().system_bytes) / 1e6,
+                        duration_text(seconds));
   }
-  return text + fmt::format(
-                    "\ntime: about {} with {} threads, without the final tests; memory: {:.0f} MB "
-                    "at most so far, data "
-                    "included\n",
-                    duration(all), resolve_threads(config), peak_memory() / 1e6);
+  text += fmt::format(
+      "\ntime: about {} with {} threads, without the final tests; memory: {:.0f} MB "
+      "at most so far, data "
+      "included\n",
+      duration_text(all), resolve_threads(config), peak_memory() / 1e6);
+  return {std::move(text), all};
 }
 
 }  // namespace bitwright

@@ -102,6 +102,7 @@ class Writer {
   }
 
   Json value(const Option& o) {
+    if (o.type == OptionType::any_list) return {{"type", "array"}, {"minItems", 1}};
     if (const auto element = element_type(o.type)) {
       const Json item = any_of({plain_value(o, *element), to("reference")});
       const Json list{{"type", "array"}, {"items", item}};
@@ -187,7 +188,8 @@ std::string json_schema(const Registries& registries) {
   definitions["experiment"] = Writer(registries, definitions, true).mapping(file_options());
   definitions["experiment_part"] = Writer(registries, definitions, false).mapping(file_options());
   definitions["table"] = Writer(registries, definitions, true).mapping(table_options());
-  const Json part{{"anyOf", Json::array({requires_key("extends"), requires_key("fragment")})}};
+  const Json part{{"anyOf", Json::array({requires_key("extends"), requires_key("fragment"),
+                                         requires_key("sweep")})}};
   Json schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
               {"title", "Bitwright experiment"},
               {"type", "object"}};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 
 #include "experiment/config.h"
 #include "experiment/lint.h"
+#include "experiment/sweep.h"
 
 namespace bitwright {
 
@@ -18,9 +20,14 @@ struct LoadedExperiment {
   std::vector<Finding> warnings;
 };
 
-/// From a file, shortened to a profile unless that is empty. Throws Problems, lints that are errors
-/// among them.
+/// From a file without a sweep, shortened to a profile unless that is empty. Throws Problems, lints
+/// that are errors among them.
 LoadedExperiment load_experiment(const Registries& registries, ConfigFile file,
                                  const std::string& profile);
+
+/// From any file: `use` is called for every cell of its sweep that is right, or once. Throws
+/// Problems of all cells; what is wrong with some cells only names one of them.
+void load_cells(const Registries& registries, ConfigFile file, const std::string& profile,
+                const std::function<void(const SweepCell&, LoadedExperiment)>& use);
 
 }  // namespace bitwright

@@ -48,6 +48,9 @@ std::string describe_type(const Option& o) {
     case OptionType::length_list:
       text = "a list of steps (400), epochs (30 epochs) or shares (25 %)";
       break;
+    case OptionType::any_list:
+      text = "a list of values";
+      break;
     case OptionType::section:
       text = "a mapping";
       break;

@@ -39,6 +39,17 @@ ConfigNode& step_into(ConfigNode& node, const std::string& part, const std::stri
   return *node.find(part);
 }
 
+// `text` is what messages quote.
+void write(ConfigNode& root, const std::string& path, const std::string& text, ConfigNode value,
+           const Place& place) {
+  const auto parts = split_path(path, place);
+  if (parts.size() > max_config_depth)
+    throw refused(text, place, "the path is too long", "key.sub", "shorten it");
+  ConfigNode* at = &root;
+  for (const std::string& part : parts) at = &step_into(*at, part, text, place);
+  *at = std::move(value);
+}
+
 }  // namespace
 
 void apply_override(ConfigNode& root, const std::string& text, const Place& place) {
@@ -46,13 +57,11 @@ void apply_override(ConfigNode& root, const std::string& text, const Place& plac
   if (equals == std::string::npos || equals == 0)
     throw refused(text, place, "is no override", "key.sub=value",
                   "write the key, '=', and a YAML value");
-  const auto path = split_path(text.substr(0, equals), place);
-  if (path.size() > max_config_depth)
-    throw refused(text, place, "the path is too long", "key.sub=value", "shorten it");
-  ConfigNode value = value_of(text, equals, place);
-  ConfigNode* at = &root;
-  for (const std::string& part : path) at = &step_into(*at, part, text, place);
-  *at = std::move(value);
+  write(root, text.substr(0, equals), text, value_of(text, equals, place), place);
+}
+
+void write_value(ConfigNode& root, const std::string& path, ConfigNode value, const Place& place) {
+  write(root, path, path, std::move(value), place);
 }
 
 void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides) {

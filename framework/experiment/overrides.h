@@ -13,6 +13,10 @@ namespace bitwright {
 /// is at `place`. Throws a configuration error there.
 void apply_override(ConfigNode& root, const std::string& text, const Place& place);
 
+/// Writes a value below `path`, with parts and failures as above; what comes into being on the way
+/// is at `place`.
+void write_value(ConfigNode& root, const std::string& path, ConfigNode value, const Place& place);
+
 /// All of them in order, from the command line.
 void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides);
 

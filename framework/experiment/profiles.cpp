@@ -7,6 +7,7 @@
 #include "experiment/assembly.h"
 #include "experiment/overrides.h"
 #include "experiment/schema.h"
+#include "experiment/sweep.h"
 
 namespace bitwright {
 namespace {
@@ -30,7 +31,7 @@ class Profile {
     const auto& stages = before.sections("stages");
     for (std::size_t i = 0; i < stages.size(); ++i) shorten(stages[i], fmt::format("stages.{}", i));
     for (const std::string& change : settings_.texts("set"))
-      apply_override(file_.tree, change, settings_.where("set"));
+      if (!changes_sweep(change)) apply_override(file_.tree, change, settings_.where("set"));
     set("budget", name);
     set("experiment", before.text("experiment") + "-" + name);
     file_.tree.remove("profiles");  // a configuration is shortened once

@@ -4,23 +4,18 @@
 #include <cstdio>
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+
+#include "experiment/terminal.h"
 
 namespace bitwright {
 
-Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(Audience audience) : audience_(audience), terminal_(on_terminal()) {}
 Progress::~Progress() { clear(); }
 
 static std::string duration(double seconds) {
   const auto s = static_cast<std::int64_t>(seconds + 0.5);
   if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
   return fmt::format("{}:{:02}", s / 60, s % 60);
-}
-
-static std::size_t terminal_width() {
-  winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 std::string Progress::line(const ProgressState& s) const {
@@ -37,13 +32,16 @@ std::string Progress::line(const ProgressState& s) const {
 }
 
 void Progress::update(const ProgressState& s) {
-  if (quiet_) return;
+  if (audience_ == Audience::nobody) return;
   if (first_step_ < 0) first_step_ = s.run_step - 1;
   const auto now = Clock::now();
-  if (terminal_) {
+  if (audience_ == Audience::sweep) {
+    if (now - written_ < std::chrono::milliseconds(500)) return;
+    fmt::print(stderr, "{}{}\n", progress_mark, line(s));
+  } else if (terminal_) {
     const bool last = s.stage_step == s.stage_steps;
     if (now - written_ < std::chrono::milliseconds(100) && !last) return;
-    const std::string text = line(s).substr(0, terminal_width() - 1);
+    const std::string text = line(s).substr(0, terminal_size().columns - 1);
     fmt::print(stderr, "\r\x1b[K{}{}", text, last ? "\n" : "");
     live_ = !last;
     std::fflush(stderr);
@@ -58,7 +56,7 @@ void Progress::update(const ProgressState& s) {
 }
 
 void Progress::say(const std::string& text) {
-  if (quiet_) return;
+  if (audience_ == Audience::nobody) return;
   clear();
   fmt::print(stderr, "{}\n", text);
 }

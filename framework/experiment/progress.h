@@ -1,5 +1,6 @@
 #pragma once
 // What a person sees while a run trains: one live line on a terminal, a few plain lines elsewhere.
+// A run that is a cell of a sweep tells the sweep instead.
 
 #include <chrono>
 #include <cstdint>
@@ -16,13 +17,18 @@ struct ProgressState {
   double validation_accuracy = -1;  ///< of the deployed network; negative: not yet known
 };
 
+/// Begins a line that is no message but where a cell stands.
+inline constexpr char progress_mark = '\x1e';
+
 class Progress {
  public:
-  explicit Progress(bool quiet);
+  enum class Audience { nobody, person, sweep };
+
+  explicit Progress(Audience audience);
   ~Progress();
   /// Called every step; writes at most a few times a second, or every tenth of a stage.
   void update(const ProgressState& state);
-  /// A line of its own, also when quiet is not set.
+  /// A line of its own, unless nobody looks.
   void say(const std::string& line);
 
  private:
@@ -30,7 +36,8 @@ class Progress {
   void clear();
 
   using Clock = std::chrono::steady_clock;
-  const bool quiet_, terminal_;
+  const Audience audience_;
+  const bool terminal_;
   const Clock::time_point start_ = Clock::now();
   Clock::time_point written_{};
   std::int64_t first_step_ = -1;  // of the run, when this process began

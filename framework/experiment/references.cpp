@@ -111,7 +111,7 @@ class Replacer {
 
   ConfigNode named(const Reference& reference, const ConfigNode& at) {
     if (reference.name.starts_with("env:")) return environment(reference, at);
-    const ConfigNode* const target = find(reference.name);
+    const ConfigNode* const target = find_path(root_, reference.name);
     if (target == nullptr) {
       if (reference.fallback) return parsed(*reference.fallback, at);
       if (partial_) return at;
@@ -172,27 +172,6 @@ class Replacer {
       throw wrong(at, fmt::format("'${{{}}}' cannot be computed: {}", expression, e.what()),
                   "a key, env:NAME, or + - * / ( ) on numbers and keys",
                   "correct it, or write $${ for the characters ${");
-    }
-  }
-
-  const ConfigNode* find(const std::string& path) const {
-    const ConfigNode* at = &root_;
-    std::string rest = path;
-    while (true) {
-      const std::string part = rest.substr(0, rest.find('.'));
-      at = child(*at, part);
-      if (at == nullptr || part.size() == rest.size()) return at;
-      rest.erase(0, part.size() + 1);
-    }
-  }
-
-  static const ConfigNode* child(const ConfigNode& node, const std::string& part) {
-    if (node.is_mapping()) return node.find(part);
-    if (!node.is_list()) return nullptr;
-    try {
-      return &node.items[element_of(node, part, node.place, part)];
-    } catch (const Error&) {
-      return nullptr;
     }
   }
 

@@ -64,8 +64,9 @@ Error no_name(const ConfigNode& node, const std::string& path,
 
 }  // namespace
 
-Settings Resolver::mapping(const ConfigNode& node, const Options& options) {
+Settings Resolver::mapping(const ConfigNode& node, const Options& options, const Options& used_up) {
   root_ = &node;
+  used_up_ = pointers(used_up);
   problems_.clear();
   missing_.clear();
   Settings settings;
@@ -101,7 +102,9 @@ void Resolver::fill(Settings& settings, const ConfigNode& node, const Known& opt
     const auto at = std::find_if(options.begin(), options.end(),
                                  [&](const Option* o) { return o->name == entry.key; });
     if (at == options.end()) {
-      UnknownKey unknown = unknown_key(entry, node, options, path, registries_);
+      Known known = options;
+      if (path.empty()) known.insert(known.end(), used_up_.begin(), used_up_.end());
+      UnknownKey unknown = unknown_key(entry, node, known, path, registries_);
       problems_.push_back(std::move(unknown.error));
       accounted.insert(unknown.meant);
       continue;

@@ -18,7 +18,8 @@ class Resolver {
 
   /// Throws Problems with all that is wrong, in the order of the file. An option that is missing
   /// because its key is mistyped is not reported beside the mistyped key.
-  Settings mapping(const ConfigNode& node, const Options& options);
+  /// Keys of the whole mapping that were `used_up` before are known to those who mistype them.
+  Settings mapping(const ConfigNode& node, const Options& options, const Options& used_up = {});
 
  private:
   using Known = std::vector<const Option*>;
@@ -39,6 +40,7 @@ class Resolver {
   const Registries& registries_;
   const bool fragment_;
   const ConfigNode* root_ = nullptr;
+  Known used_up_;
   std::vector<Error> problems_;  // beside those about missing options
   std::vector<Error> missing_;
 };

@@ -30,7 +30,9 @@ Run::Run(const Registries& registries, const RunRequest& request, RunDirectory d
       data_(registries, config_),
       network_(build_network(registries, config_, data_.of(0).input)),
       plan_(plan_run(registries, config_, *network_, training_images(config_, data_))),
-      progress_(request.quiet) {
+      progress_(request.quiet      ? Progress::Audience::nobody
+                : request.in_sweep ? Progress::Audience::sweep
+                                   : Progress::Audience::person) {
   for (const ResultSlot& slot : RunPlan::results()) results_[slot.name] = NAN;
 }
 

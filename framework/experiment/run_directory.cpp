@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 
+#include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
 #include <bitwright/core/error.h>
@@ -17,6 +20,11 @@ namespace fs = std::filesystem;
 static bool is_checkpoint(const fs::path& file) {
   const std::string name = file.filename().string();
   return name.starts_with("checkpoint-") && name.ends_with(".h5");
+}
+
+static std::string read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 bool RunDirectory::exists() const {
@@ -33,6 +41,26 @@ bool RunDirectory::finished() const {
   } catch (const Error&) {
     return false;
   }
+}
+
+void RunDirectory::refuse_existing() const {
+  throw config_error(
+      Place{path_},
+      fmt::format("the directory already holds {} run",
+                  finished() ? "a finished" : "an unfinished"),
+      "a new directory, or a word on what to do",
+      "continue with --resume, start anew with --overwrite, or choose another folder with --out");
+}
+
+void RunDirectory::refuse_changes(const std::string& config) const {
+  const std::string before = read_text(config_file());
+  if (before.empty()) return;
+  const auto keys = differing_keys(before, config);
+  if (keys.empty()) return;
+  throw config_error(
+      Place{config_file()},
+      fmt::format("the configuration changed since this run began: {}", fmt::join(keys, ", ")),
+      "the same values", "restore them, or start anew with --overwrite or --out");
 }
 
 void RunDirectory::create() const {

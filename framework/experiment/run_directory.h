@@ -19,8 +19,12 @@ class RunDirectory {
 
   bool exists() const;    ///< holds anything of a run
   bool finished() const;  ///< its run file says so; false also when it cannot be read
-  void create() const;    ///< throws a storage error
-  void clear() const;     ///< removes what runs write, nothing else
+  [[noreturn]] void refuse_existing() const;  ///< the configuration error of a run that is there
+  /// Throws a configuration error where the record says other values than `config`, as far as they
+  /// change the numbers.
+  void refuse_changes(const std::string& config) const;
+  void create() const;  ///< throws a storage error
+  void clear() const;   ///< removes what runs write, nothing else
 
  private:
   std::string path_;

@@ -1,7 +1,5 @@
 #include "experiment/runner.h"
 
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
@@ -20,31 +18,6 @@
 
 namespace bitwright {
 namespace {
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void refuse_existing(const RunDirectory& directory) {
-  throw config_error(
-      Place{directory.path()},
-      fmt::format("the directory already holds {} run",
-                  directory.finished() ? "a finished" : "an unfinished"),
-      "a new directory, or a word on what to do",
-      "continue with --resume, start anew with --overwrite, or choose another folder with --out");
-}
-
-void refuse_changes(const RunDirectory& directory, const std::string& config) {
-  const std::string before = read_text(directory.config_file());
-  if (before.empty()) return;
-  const auto keys = differing_keys(before, config);
-  if (keys.empty()) return;
-  throw config_error(
-      Place{directory.config_file()},
-      fmt::format("the configuration changed since this run began: {}", fmt::join(keys, ", ")),
-      "the same values", "restore them, or start anew with --overwrite or --out");
-}
 
 // `threads: auto` is resolved once; a resumed run keeps what its record says.
 int threads_of(const RunRequest& request, const RunDirectory& directory) {
@@ -78,21 +51,26 @@ void print_results(const RunRequest& request, const std::map<std::string, double
 
 }  // namespace
 
+std::string run_path(const std::string& out, const Settings& config) {
+  const std::string cell = config.has("cell") ? config.text("cell") + "/" : "";
+  return fmt::format("{}/{}/{}seed-{}", out, config.text("experiment"), cell,
+                     config.integer("seed"));
+}
+
 int run_experiment(const Registries& registries, const RunRequest& request) {
   // What the machine cannot do is refused before anything is written.
   resolve_precision(request.config);
-  const RunDirectory directory(fmt::format("{}/{}/seed-{}", request.out,
-                                           request.config.text("experiment"),
-                                           request.config.integer("seed")));
+  const RunDirectory directory(run_path(request.out, request.config));
   const bool resume = request.existing == RunRequest::Existing::resume;
   const bool show = request.show_finished && request.existing == RunRequest::Existing::refuse &&
                     directory.finished();
   if (directory.exists() && request.existing == RunRequest::Existing::refuse && !show)
-    refuse_existing(directory);
-  if (resume || show) refuse_changes(directory, request.config_text);
+    directory.refuse_existing();
+  if (resume || show) directory.refuse_changes(request.config_text);
   if (!resume && !show) set_algorithms(request.config, resolve_threads(request.config), {});
   directory.create();
-  const RunLock lock(directory.path());
+  // The cell of a sweep that was killed a moment ago may still be saving.
+  const RunLock lock(directory.path(), request.in_sweep && resume ? 60 : 0);
   if (show || (resume && directory.finished())) {
     if (!request.quiet) fmt::print(stderr, "{} is finished already\n", directory.path());
     const auto reader = RunReader::open(directory.run_file());

@@ -19,6 +19,7 @@ struct RunRequest {
   enum class Existing { refuse, resume, overwrite } existing = Existing::refuse;
   bool show_finished = false;  ///< instead of refusing a finished run, print its results
   bool quiet = false;
+  bool in_sweep = false;             ///< progress is for the sweep that started this process
   bool json = false;                 ///< results as one JSON object instead of a table
   std::optional<std::string> trace;  ///< where to write a trace; empty: into the run directory
   bool check_numerics = false;       ///< name the first NaN or Inf
@@ -28,6 +29,9 @@ struct RunRequest {
 /// Trains all stages and prints the results. Returns 0, or 128 + signal when a signal stopped the
 /// run after saving; all else is an Error.
 int run_experiment(const Registries& registries, const RunRequest& request);
+
+/// OUT/EXPERIMENT/CELL/seed-N, without CELL where there is none.
+std::string run_path(const std::string& out, const Settings& config);
 
 /// Builds everything that needs no data: components, the network, which comes back, the methods'
 /// claims on it. Throws the configuration errors that only this shows.

@@ -47,6 +47,8 @@ class Reader {
         return list<std::string>(OptionType::text);
       case OptionType::length_list:
         return list<Length>(OptionType::length);
+      case OptionType::any_list:
+        return texts();
       default:
         break;
     }
@@ -71,6 +73,15 @@ class Reader {
     for (const ConfigNode& item : node_.items)
       all.push_back(
           std::get<T>(scalar_value(item, element, below(path_, std::to_string(all.size())))));
+    return all;
+  }
+
+  std::vector<std::string> texts() const {
+    if (!node_.is_list())
+      throw config_error(node_.place, fmt::format("'{}' is {}", path_, shown(node_)),
+                         describe_type(option_), "write [a, b, ...]");
+    std::vector<std::string> all;
+    for (const ConfigNode& item : node_.items) all.push_back(flow_text(item));
     return all;
   }
 

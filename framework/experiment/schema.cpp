@@ -1,6 +1,7 @@
 #include "experiment/schema.h"
 
 #include "experiment/compose.h"
+#include "experiment/sweep_options.h"
 
 namespace bitwright {
 
@@ -157,13 +158,15 @@ Options experiment_options() {
       .optional()
       .text("budget", "full",
             "the profile that this configuration was shortened by, for the record")
+      .text("cell", "the cell of a sweep that this configuration is, for the record")
+      .optional()
       .texts("allow", {}, "names of lints that are meant to be as they are");
 }
 
 Options file_options() {
   Options all = composition_options();
-  const Options experiment = experiment_options();
-  for (const Option& option : experiment.list()) all.add(option);
+  for (const Options& more : {sweep_options(), experiment_options()})
+    for (const Option& option : more.list()) all.add(option);
   return all;
 }
 

@@ -1,5 +1,6 @@
 #include "experiment/summary.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -44,6 +45,29 @@ std::string summary_table(const Results& results, const std::string& run_file,
       "last: after the last step\n";
   if (!subset.empty()) text += "data: " + subset + "\n";
   return text + run_file + "\n";
+}
+
+std::string summary_words(const Results& results) {
+  std::string text;
+  for (const std::string kind : {"float", "hard"})
+    if (const double accuracy = value(results, "test_accuracy_" + kind); !std::isnan(accuracy))
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", kind, percent(accuracy));
+  return text;
+}
+
+std::string sweep_table(const std::vector<NamedResults>& rows) {
+  std::size_t widest = 4;
+  for (const NamedResults& row : rows) widest = std::max(widest, row.name.size());
+  std::string text = fmt::format("{:<{}}{:>10}{:>14}{:>14}{:>14}{:>14}\n", "cell", widest, "state",
+                                 "float, test", "soft, test", "hard, test", "bits/weight");
+  for (const NamedResults& row : rows) {
+    const double bits = value(row.results, "bits_per_weight");
+    text += fmt::format("{:<{}}{:>10}", row.name, widest, row.state);
+    for (const std::string kind : {"float", "soft", "hard"})
+      text += fmt::format("{:>14}", percent(value(row.results, "test_accuracy_" + kind)));
+    text += fmt::format("{:>14}\n", std::isnan(bits) ? "-" : fmt::format("{:.2f}", bits));
+  }
+  return text;
 }
 
 std::string summary_json(const Results& results, const std::string& run_file,

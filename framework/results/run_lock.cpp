@@ -1,6 +1,8 @@
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <regex>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -32,11 +34,22 @@ static void remove_leftovers(const std::string& folder) {
       std::filesystem::remove(entry.path(), ignored);
 }
 
-RunLock::RunLock(const std::string& folder) {
+/// Like flock() without waiting, tried again until `patience` seconds are over.
+static bool lock(int fd, double patience) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(patience);
+  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK || Clock::now() >= end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return true;
+}
+
+RunLock::RunLock(const std::string& folder, double patience) {
   const std::string path = (std::filesystem::path(folder) / "run.lock").string();
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) throw storage_error(folder, "cannot write here: " + results::system_message(errno));
-  if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+  if (!lock(fd_, patience)) {
     const int error = errno;
     const std::string holder = holder_of(fd_);
     ::close(std::exchange(fd_, -1));

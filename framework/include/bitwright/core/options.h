@@ -30,7 +30,8 @@ class Settings;
 /// What an option holds. `section` is a mapping with options of its own; `component` is a mapping
 /// with a `name:` that selects an entry of a registry, plus that entry's options (a plain string
 /// is short for a component with defaults). `length` is a length of training, in steps, epochs or
-/// percent. The *_list types are YAML sequences of those.
+/// percent. The *_list types are YAML sequences of those; `any_list` is one of values
+/// of any kind, which mean something elsewhere.
 enum class OptionType {
   boolean,
   integer,
@@ -42,6 +43,7 @@ enum class OptionType {
   integer_list,
   text_list,
   length_list,
+  any_list,
   section,
   section_list,
   component,
@@ -99,6 +101,8 @@ class Options {
   Options& integers(std::string name, std::vector<std::int64_t> fallback, std::string doc);
   Options& texts(std::string name, std::vector<std::string> fallback, std::string doc);
   Options& lengths(std::string name, std::vector<Length> fallback, std::string doc);
+  /// Of values that mean something elsewhere; as a setting each is text.
+  Options& any(std::string name, std::string doc);  ///< required
   /// A missing section is filled with its defaults.
   Options& section(std::string name, Options options, std::string doc);
   Options& sections(std::string name, Options options, std::string doc);

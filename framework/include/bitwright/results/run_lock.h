@@ -10,9 +10,9 @@ namespace bitwright {
 /// half-written.
 class RunLock {
  public:
-  /// Throws a storage error when another run holds it (and names its process), or when the folder
-  /// cannot be written.
-  explicit RunLock(const std::string& folder);
+  /// Throws a storage error when another run holds it for longer than `patience` seconds (and names
+  /// its process), or when the folder cannot be written.
+  explicit RunLock(const std::string& folder, double patience = 0);
   ~RunLock();
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Proves that a sweep that is killed again and again ends as one that never was. Runs a sweep once to
+its end, then once more in a fresh directory: killed with SIGKILL at random moments, sometimes the
+whole sweep, sometimes one cell, and continued with --resume. Checks that
+  - every metric and result of every cell equals the uninterrupted sweep's bit for bit, and so do its
+    final checkpoints;
+  - a cell that was finished before a kill is not touched afterwards;
+  - SIGTERM saves all cells, leaves no process behind, and exits with 143."""
+
+import argparse
+import glob
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import h5py
+except ImportError:
+    print("sweep_kill: skipped, python3-h5py is not installed")
+    sys.exit(77)
+
+from kill_resume import Failure, need, same_checkpoint, same_metrics
+
+
+def cells_of(out):
+    """{cell: run directory} of everything that has a run.h5."""
+    found = glob.glob(os.path.join(out, "**", "run.h5"), recursive=True)
+    return {os.path.relpath(os.path.dirname(f), out): os.path.dirname(f) for f in found}
+
+
+def finished(folder):
+    try:
+        with h5py.File(os.path.join(folder, "run.h5"), "r") as file:
+            return int(file["status"][()]) == 1
+    except OSError:
+        return False  # its writer is at work, or was killed
+
+
+def stamps(out):
+    """Of the files of finished cells: these must not change any more."""
+    return {folder: os.stat(os.path.join(folder, "run.h5")).st_mtime_ns
+            for folder in cells_of(out).values() if finished(folder)}
+
+
+def processes_in(out):
+    """Identifiers of processes whose command line names this directory."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as file:
+                if out.encode() in file.read().split(b"\0"):
+                    found.append(int(path.split("/")[2]))
+        except OSError:
+            pass
+    return found
+
+
+class Sweep:
+    def __init__(self, args, out):
+        self.out = out
+        self.command = [os.path.abspath(args.program), "run", os.path.abspath(args.file),
+                        *args.override, "-j", str(args.jobs), "--out", out, "--quiet"]
+        self.limit = args.limit
+
+    def start(self, *more):
+        return subprocess.Popen([*self.command, *more], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, *more):
+        process = self.start(*more)
+        out, err = process.communicate(timeout=self.limit)
+        need(process.returncode == 0, f"exit status {process.returncode}: {out[-1000:]}{err[-2000:]}")
+        return out.split()
+
+    def alone(self):
+        """Waits until the cells of a killed sweep have gone, as they do without being told."""
+        deadline = time.monotonic() + 30
+        while processes_in(self.out):
+            need(time.monotonic() < deadline, "cells outlive the sweep that started them")
+            time.sleep(0.02)
+
+
+def kill_whole(sweep, process, wait):
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    if wait:
+        sweep.alone()
+    return "the sweep"
+
+
+def kill_cell(sweep, process, chance):
+    cells = [p for p in processes_in(sweep.out) if p != process.pid]
+    if not cells:
+        return None
+    os.kill(chance.choice(cells), signal.SIGKILL)
+    process.communicate(timeout=sweep.limit)  # goes on with the others
+    need(process.returncode in (0, 128 + signal.SIGKILL),
+         f"exit status {process.returncode} after a cell was killed")
+    return "one cell"
+
+
+def stop_and_look(sweep, seconds):
+    process = sweep.start("--resume")
+    time.sleep(seconds)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=sweep.limit)
+    need(process.returncode in (143, -signal.SIGTERM), f"exit status {process.returncode} of SIGTERM")
+    need(not processes_in(sweep.out), "processes are left behind")
+
+
+def one_kill(sweep, chance, number, seconds):
+    """True when something was killed. Every third time one cell instead of the sweep."""
+    before = stamps(sweep.out)
+    process = sweep.start("--resume")
+    moment = chance.uniform(0.05, 0.25) * seconds
+    try:
+        process.communicate(timeout=moment)
+        need(process.returncode == 0, f"exit status {process.returncode}")
+        return False  # it was over
+    except subprocess.TimeoutExpired:
+        pass
+    if number % 3 == 2:
+        what = kill_cell(sweep, process, chance)
+    else:
+        what = kill_whole(sweep, process, wait=number % 2 == 0)
+    if what is None:
+        process.communicate(timeout=sweep.limit)
+        return False
+    after = stamps(sweep.out)
+    need(all(after.get(folder) == stamp for folder, stamp in before.items()),
+         "a finished cell was touched")
+    print(f"kill {number + 1}: {what} after {moment:.2f} s; {len(after)} cells finished", flush=True)
+    return True
+
+
+def compare(reference, sweep):
+    expected, got = cells_of(reference), cells_of(sweep.out)
+    need(set(expected) == set(got), f"cells differ: {sorted(set(expected) ^ set(got))}")
+    for cell, folder in sorted(expected.items()):
+        count = same_metrics(folder, got[cell])
+        same_checkpoint(folder, got[cell])
+        print(f"{cell}: {count} datasets and the final checkpoint equal", flush=True)
+    return len(expected)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", help="the program bitwright")
+    parser.add_argument("file", help="experiment file with a sweep")
+    parser.add_argument("override", nargs="*", metavar="key=value")
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cells", type=int, help="as many as there must be")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the moments")
+    parser.add_argument("--limit", type=float, default=900, help="seconds that one sweep may take")
+    args = parser.parse_args()
+    print(f"sweep_kill: moments from seed {args.seed}", flush=True)
+    chance = random.Random(args.seed)
+    try:
+        with tempfile.TemporaryDirectory(prefix="sweep-kill-") as scratch:
+            whole = Sweep(args, os.path.join(scratch, "whole"))
+            begin = time.monotonic()
+            files = whole.finish()
+            seconds = time.monotonic() - begin
+            print(f"uninterrupted: {len(files)} cells, {seconds:.1f} s", flush=True)
+            need(not args.cells or len(files) == args.cells, f"{len(files)} cells")
+            broken = Sweep(args, os.path.join(scratch, "broken"))
+            kills = rounds = 0
+            while kills < args.kills:
+                rounds += 1
+                need(rounds < 3 * args.kills + 5, "the sweep ends before it can be killed")
+                share = seconds / max(1.0, args.kills / 5)
+                kills += one_kill(broken, chance, kills, share)
+            stop_and_look(broken, chance.uniform(0.1, 0.3) * seconds / args.kills)
+            broken.finish("--resume")
+            compare(whole.out, broken)
+        print(f"sweep_kill: passed, {kills} kills")
+        return 0
+    except (Failure, OSError, KeyError, subprocess.TimeoutExpired) as error:
+        print(f"sweep_kill: FAILED: {type(error).__name__}: {error}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
