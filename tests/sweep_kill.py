@@ -97,10 +97,13 @@ def kill_cell(sweep, process, chance):
     if not cells:
         return None
     os.kill(chance.choice(cells), signal.SIGKILL)
-    process.communicate(timeout=sweep.limit)  # goes on with the others
-    need(process.returncode in (0, 128 + signal.SIGKILL),
-         f"exit status {process.returncode} after a cell was killed")
-    return "one cell"
+    try:  # it goes on with the others
+        process.communicate(timeout=chance.uniform(0.2, 1.5))
+        need(process.returncode in (0, 128 + signal.SIGKILL),
+             f"exit status {process.returncode} after a cell was killed")
+    except subprocess.TimeoutExpired:
+        kill_whole(sweep, process, wait=True)
+    return "one cell, then the sweep"
 
 
 def stop_and_look(sweep, seconds):
@@ -108,15 +111,19 @@ def stop_and_look(sweep, seconds):
     time.sleep(seconds)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=sweep.limit)
-    need(process.returncode in (143, -signal.SIGTERM), f"exit status {process.returncode} of SIGTERM")
+    need(process.returncode in (0, 143, -signal.SIGTERM),
+         f"exit status {process.returncode} of SIGTERM")
+    if process.returncode == -signal.SIGTERM:  # it came before the program was ready for it
+        sweep.alone()
     need(not processes_in(sweep.out), "processes are left behind")
+    return process.returncode == 143
 
 
 def one_kill(sweep, chance, number, seconds):
     """True when something was killed. Every third time one cell instead of the sweep."""
     before = stamps(sweep.out)
     process = sweep.start("--resume")
-    moment = chance.uniform(0.05, 0.25) * seconds
+    moment = chance.uniform(0.04, 0.2) * seconds
     try:
         process.communicate(timeout=moment)
         need(process.returncode == 0, f"exit status {process.returncode}")
@@ -169,14 +176,18 @@ def main():
             seconds = time.monotonic() - begin
             print(f"uninterrupted: {len(files)} cells, {seconds:.1f} s", flush=True)
             need(not args.cells or len(files) == args.cells, f"{len(files)} cells")
-            broken = Sweep(args, os.path.join(scratch, "broken"))
             kills = rounds = 0
+            broken = Sweep(args, os.path.join(scratch, "broken"))
             while kills < args.kills:
                 rounds += 1
                 need(rounds < 3 * args.kills + 5, "the sweep ends before it can be killed")
-                share = seconds / max(1.0, args.kills / 5)
-                kills += one_kill(broken, chance, kills, share)
-            stop_and_look(broken, chance.uniform(0.1, 0.3) * seconds / args.kills)
+                if one_kill(broken, chance, kills, 5 * seconds / max(5, args.kills)):
+                    kills += 1
+                else:  # it was over: that one counts, and the kills go on in another
+                    compare(whole.out, broken)
+                    broken = Sweep(args, os.path.join(scratch, f"broken-{rounds}"))
+            stopped = any(stop_and_look(broken, wait * seconds / 100) for wait in (3, 6, 12, 24))
+            need(stopped, "the sweep was never stopped by SIGTERM")
             broken.finish("--resume")
             compare(whole.out, broken)
         print(f"sweep_kill: passed, {kills} kills")

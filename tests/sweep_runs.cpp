@@ -65,7 +65,7 @@ TEST_CASE("each cell has a directory and a configuration of its own; -j changes 
   CHECK(two.err.find("[4/4] tiny/rate-0.1/seed-2: finished, float ") != std::string::npos);
   const std::string config = read_bytes(dir / "runs/tiny/rate-0.1/seed-2/config.yaml");
   for (const char* line :
-       {"\nseed: 2\n", "\nthreads: 1\n", "\ncell: rate-0.1\n", "\n      learning_rate: 0.1\n"})
+       {"\nseed: 2\n", "\nthreads: \"1\"\n", "\ncell: rate-0.1\n", "\n      learning_rate: 0.1\n"})
     CHECK(config.find(line) != std::string::npos);
 
   // A cell alone, and its configuration alone, are the same run.
@@ -139,9 +139,9 @@ TEST_CASE("check looks at every cell and says what each sets") {
   const Outcome o = bitwright_program(dir, "check s.yaml");
   CHECK(o.status == 0);
   CHECK(o.out.find("# 4 cells, of which the first is above:\n#   rate-0.01/seed-1: "
-                   "stages.float.optimizer.learning_rate=0.01 (s.yaml:12:78), seed=1 "
+                   "stages.float.optimizer.learning_rate=0.01 (s.yaml:12:72), seed=1 "
                    "(s.yaml:9:9)\n") != std::string::npos);
   write_sweep(dir, "[0.01, -3]");
-  check_refused(dir, "check s.yaml", "s.yaml:12:84", "in cell rate--3/seed-1 and 1 more");
-  check_refused(dir, "run s.yaml", "s.yaml:12:84", "in cell rate--3/seed-1 and 1 more");
+  check_refused(dir, "check s.yaml", "s.yaml:12:78", "in cell rate--3/seed-1 and 1 more");
+  check_refused(dir, "run s.yaml", "s.yaml:12:78", "in cell rate--3/seed-1 and 1 more");
 }

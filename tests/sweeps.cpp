@@ -3,6 +3,7 @@
 #include <set>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "config_fixture.h"
 #include "experiment/overview.h"
@@ -75,7 +76,7 @@ TEST_CASE("a grid has all combinations, the last axis and then the seeds fastest
   CHECK(last.integer("seed") == 8);
   CHECK(last.where("seed").str() == "f.yaml:5:12");
   CHECK(last.section("data").integer("batch") == 20);
-  CHECK(last.section("data").where("batch").str() == "f.yaml:8:37");
+  CHECK(last.section("data").where("batch").str() == "f.yaml:8:38");
   const Settings& optimizer = last.sections("stages")[0].section("optimizer");
   CHECK(optimizer.name() == "sgd");
   CHECK(optimizer.real("learning_rate") == 0.5);
@@ -205,7 +206,7 @@ TEST_CASE("folders are named after values") {
   CHECK(names(sweep_of("sweep: {axes: [{key: note, values: ['a%', 'a!']}]}\n")) ==
         Names{"note-a.1", "note-a.2"});
   CHECK(names(sweep_of("sweep: {axes: [{key: stages.float.methods.0, values: [uniform]}]}\n")) ==
-        Names{"methods-uniform"});
+        Names{"methods.0-uniform"});
   std::string axes;
   for (int i = 0; i < 12; ++i)
     axes += fmt::format("    - {{key: stages.{}.a{}, values: [{}]}}\n", i, i, std::string(40, 'x'));
@@ -218,7 +219,7 @@ TEST_CASE("wrong sweeps") {
   CHECK(wrong(axis) == "no error");
   CHECK(wrong(axis, {"log.flush=3"}).starts_with("command line: error: 'log.flush' is swept"));
   CHECK(wrong("sweep: {axes: [{key: log.flush, values: [1, -2]}]}\n")
-            .starts_with("f.yaml:14:49: error: 'log.flush' is -2, which is out of range"));
+            .starts_with("f.yaml:14:45: error: 'log.flush' is -2, which is out of range"));
   CHECK(wrong("sweep: {axes: [{key: log.flash, values: [1]}]}\n")
             .starts_with("f.yaml:14:22: error: unknown key 'log.flash'; did you mean 'flush'?"));
   CHECK(wrong("sweep: {axes: [{key: stages.flaot.steps, values: [1]}]}\n")
@@ -232,7 +233,8 @@ TEST_CASE("wrong sweeps") {
 
 TEST_CASE("the overview fits the terminal") {
   std::vector<CellView> cells;
-  for (int i = 0; i < 5; ++i) cells.push_back({fmt::format("cell-{}", i), {}, "text"});
+  for (int i = 0; i < 5; ++i)
+    cells.push_back({fmt::format("cell-{}", i), CellView::State::waiting, "text"});
   cells[3].state = CellView::State::running;
   cells[4].state = CellView::State::failed;
   const auto all = overview_lines(cells, 20, 10);

@@ -56,8 +56,8 @@ class SweepRun {
   }
 
   int run() {
-    look_at_what_is_there();
     catch_stop_signals();
+    look_at_what_is_there();
     while (start_some() || running() > 0) {
       tell_to_stop();
       wait_a_moment();
