@@ -46,7 +46,8 @@ TEST_CASE("wrong command lines") {
   check_refused(dir, "run a.yaml --overwrit", place, "did you mean '--overwrite'?");
   check_refused(dir, "run a.yaml --reusme", place, "did you mean '--resume'?");
   check_refused(dir, "run a.yaml --outt=x", place, "unknown option '--outt'; did you mean '--out'");
-  check_refused(dir, "run a.yaml -j 3", place, "unknown option '-j'");
+  check_refused(dir, "run a.yaml -j 0", place, "-j");
+  check_refused(dir, "run a.yaml --cell x", place, "has no cell 'x'");
   check_refused(dir, "run a.yaml --profile smok", place, "did you mean 'smoke'?");
   check_refused(dir, "check a.yaml --profile zzz", place, "one of full, smoke");
   check_refused(dir, "completion fish", place, "bash or zsh");
@@ -66,6 +67,20 @@ TEST_CASE("wrong command lines") {
   check_refused(dir, "describe zzzzzzzz", place, "nothing is called 'zzzzzzzz'");
   check_refused(dir, "show", place, "RUN");
   CHECK_FALSE(std::filesystem::exists(dir / "runs"));
+}
+
+TEST_CASE("wrong tables") {
+  const RunDirectory dir;
+  const auto refused = [&](const std::string& cells, const std::string& place,
+                           const std::string& what) {
+    bitwright::testing::write_bytes(dir / "t.yaml", "table: 2\npaper: some\ncells:\n" + cells);
+    check_refused(dir, "check t.yaml", place, what);
+  };
+  const std::string cell = "  - {name: a, experiment: e.yaml, value: 98}\n";
+  refused(cell + cell, "t.yaml:5:12", "two cells are called 'a'");
+  refused("  - {name: a, experiment: e.yaml, value: 98, seeds: [1, 2, 1]}\n", "t.yaml:4:55",
+          "seed 1 is repeated");
+  refused("  - {name: a, experiment: e.yaml, vlaue: 98}\n", "t.yaml:4:37", "did you mean 'value'?");
 }
 
 TEST_CASE("wrong experiments, the same for check and run") {

@@ -26,6 +26,7 @@ std::string cell_line(const SweepCell& cell) {
 std::string checked(const Registries& registries, ConfigFile file, const std::string& profile) {
   if (is_table(file.tree)) {
     const Settings table = resolve_config(std::move(file), table_options(), registries);
+    check_table(table);
     return emit_config(table, table_options(), registries, true);
   }
   if (file.fragment) {

@@ -131,6 +131,7 @@ Options experiment_options() {
       .text("experiment", "name of the experiment and of its folder under the output folder")
       .integer("version", config_version, "of the format of experiment files")
       .min(1)
+      .max(config_version)
       .text("description", "", "for people")
       .integer("seed", 1, "all randomness of the run follows from it")
       .min(0)

@@ -1,5 +1,9 @@
 #include "experiment/table_options.h"
 
+#include <set>
+
+#include <fmt/format.h>
+
 namespace bitwright {
 
 static Options cell_options() {
@@ -54,6 +58,21 @@ Options table_options() {
       .sections("compare", comparison_options(), "paired comparisons")
       .optional()
       .sections("cells", cell_options(), "what is compared");
+}
+
+void check_table(const Settings& table) {
+  std::set<std::string> names;
+  for (const Settings& cell : table.sections("cells")) {
+    const std::string& name = cell.text("name");
+    if (!names.insert(name).second)
+      throw config_error(cell.where("name"), fmt::format("two cells are called '{}'", name),
+                         "a name of its own for each", "rename one");
+    std::set<std::int64_t> seeds;
+    for (const std::int64_t seed : cell.integers("seeds"))
+      if (!seeds.insert(seed).second)
+        throw config_error(cell.where("seeds"), fmt::format("seed {} is repeated", seed),
+                           "every seed once: the same run twice proves nothing", "remove it");
+  }
 }
 
 bool is_table(const ConfigNode& tree) { return tree.find("table") != nullptr; }
