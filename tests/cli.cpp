@@ -78,9 +78,9 @@ TEST_CASE("wrong tables") {
   };
   const std::string cell = "  - {name: a, experiment: e.yaml, value: 98}\n";
   refused(cell + cell, "t.yaml:5:12", "two cells are called 'a'");
-  refused("  - {name: a, experiment: e.yaml, value: 98, seeds: [1, 2, 1]}\n", "t.yaml:4:55",
+  refused("  - {name: a, experiment: e.yaml, value: 98, seeds: [1, 2, 1]}\n", "t.yaml:4:53",
           "seed 1 is repeated");
-  refused("  - {name: a, experiment: e.yaml, vlaue: 98}\n", "t.yaml:4:37", "did you mean 'value'?");
+  refused("  - {name: a, experiment: e.yaml, vlaue: 98}\n", "t.yaml:4:35", "did you mean 'value'?");
 }
 
 TEST_CASE("wrong experiments, the same for check and run") {
