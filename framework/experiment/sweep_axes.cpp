@@ -239,7 +239,7 @@ std::vector<SweepCell> zipped_cells(const std::vector<SweepAxis>& axes, const Se
 std::vector<SweepCell> random_cells(const std::vector<SweepAxis>& axes, const Settings& sweep) {
   const auto samples = static_cast<std::size_t>(sweep.integer("samples"));
   const auto seed = static_cast<std::uint64_t>(sweep.integer("seed"));
-  const std::size_t most_draws = 100 * samples + 1000;
+  const std::size_t most_draws = 10 * samples + 1000;
   std::vector<SweepCell> cells;
   std::set<std::string> known;
   for (std::size_t draw = 0; cells.size() < samples; ++draw) {
