@@ -26,6 +26,18 @@ static void refuse_fragment(const ConfigFile& file) {
                        "an experiment", "name a file that extends it, or remove 'fragment: true'");
 }
 
+static LoadedExperiment load_cell(const Registries& registries, ConfigFile file,
+                                  const std::string& profile) {
+  if (!profile.empty()) apply_profile(file, profile, registries);
+  LoadedExperiment loaded;
+  loaded.config = resolve_config(std::move(file), experiment_options(), registries);
+  check_experiment(loaded.config);
+  loaded.network = dry_build(registries, loaded.config);
+  loaded.warnings = lint(registries, loaded.config, *loaded.network);
+  refuse(loaded.warnings);
+  return loaded;
+}
+
 namespace {
 
 // What is wrong with cells, each thing once.
@@ -74,7 +86,7 @@ void load_cells(const Registries& registries, ConfigFile file, const std::string
   CellProblems problems;
   for (const SweepCell& cell : sweep.cells) {
     try {
-      use(cell, load_experiment(registries, sweep.file_of(cell), profile));
+      use(cell, load_cell(registries, sweep.file_of(cell), profile));
     } catch (const Problems& several) {
       for (const Error& error : several.all()) problems.add(error, cell);
     } catch (const Error& error) {
@@ -87,14 +99,12 @@ void load_cells(const Registries& registries, ConfigFile file, const std::string
 LoadedExperiment load_experiment(const Registries& registries, ConfigFile file,
                                  const std::string& profile) {
   refuse_fragment(file);
-  if (!profile.empty()) apply_profile(file, profile, registries);
-  LoadedExperiment loaded;
-  loaded.config = resolve_config(std::move(file), experiment_options(), registries);
-  check_experiment(loaded.config);
-  loaded.network = dry_build(registries, loaded.config);
-  loaded.warnings = lint(registries, loaded.config, *loaded.network);
-  refuse(loaded.warnings);
-  return loaded;
+  const Sweep sweep = take_sweep(std::move(file), profile);
+  if (!sweep.single())
+    throw config_error(Place{sweep.file.name},
+                       fmt::format("the file stands for {} runs", sweep.cells.size()), "one run",
+                       "choose one seed, and a file without a sweep");
+  return load_cell(registries, sweep.file_of(sweep.cells.front()), profile);
 }
 
 }  // namespace bitwright

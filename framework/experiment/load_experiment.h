@@ -20,8 +20,8 @@ struct LoadedExperiment {
   std::vector<Finding> warnings;
 };
 
-/// From a file without a sweep, shortened to a profile unless that is empty. Throws Problems, lints
-/// that are errors among them.
+/// From a file that stands for one run, of its seeds the one of the command line, shortened to a
+/// profile unless that is empty. Throws Problems, lints that are errors among them.
 LoadedExperiment load_experiment(const Registries& registries, ConfigFile file,
                                  const std::string& profile);
 

@@ -14,6 +14,7 @@
 #include "experiment/load_experiment.h"
 #include "experiment/run_directory.h"
 #include "experiment/run_plan.h"
+#include "experiment/runner.h"
 #include "experiment/schema.h"
 #include "experiment/table_options.h"
 
@@ -192,7 +193,7 @@ LoadedTable load_table(const Registries& registries, const std::string& file,
       run.out = run.set.empty() ? out : out + "/" + cells[i].text("name");
       const LoadedExperiment loaded =
           load_experiment(registries, read_config(run.file, overrides), "");
-      run.directory = fmt::format("{}/{}/seed-{}", run.out, loaded.config.text("experiment"), seed);
+      run.directory = run_path(run.out, loaded.config);
       run.config_text = emit_config(loaded.config, experiment_options(), registries);
       run.config = deciding_values(run.config_text);
       table.runs.push_back(std::move(run));
