@@ -35,14 +35,13 @@ std::optional<double> paper_value(const Settings& cell) {
 }
 
 void check_cells(const Settings& table) {
+  check_table(table);
   std::set<std::string> names, metrics;
   for (const ResultSlot& slot : RunPlan::results()) metrics.insert(slot.name);
   std::set<std::pair<std::string, std::string>> places;
   for (const Settings& cell : table.sections("cells")) {
     const std::string& name = cell.text("name");
-    if (!names.insert(name).second)
-      throw config_error(cell.where("name"), fmt::format("two cells are called '{}'", name),
-                         "a name of its own for each", "rename one");
+    names.insert(name);
     if (!cell.texts("set").empty() && (name.find('/') != std::string::npos || name[0] == '.'))
       throw config_error(cell.where("name"), fmt::format("'{}' cannot name a folder", name),
                          "a name without '/' in a cell that changes its experiment");
