@@ -8,6 +8,7 @@ import csv
 import html.parser
 import io
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -136,10 +137,23 @@ def main():
         (cwd / "e.yaml").write_text(EXPERIMENT)
         (cwd / "t.yaml").write_text(TABLE)
         assert "no runs" in bitwright("table", "t.yaml", cwd=cwd)
+        # What is missing runs, each directory once; what is there is not repeated.
+        few = TABLE.replace("seeds: [1, 2, 3]", "seeds: [1, 2]")
+        (cwd / "few.yaml").write_text(few)
+        made = bitwright("table", "few.yaml", "--run", "-j", "2", cwd=cwd)
+        assert "missing" not in made and "within" in made, made
+        before = {path: path.stat().st_mtime_ns for path in cwd.glob("runs/**/run.h5")}
+        assert len(before) == 4, before
+        assert bitwright("table", "few.yaml", "--run", cwd=cwd) == made
+        assert before == {path: path.stat().st_mtime_ns for path in cwd.glob("runs/**/run.h5")}
+        by_table = bitwright("table", "few.yaml", "--format", "csv", cwd=cwd)
+        shutil.rmtree(cwd / "runs")
         for seed in ("1", "2"):
             bitwright("run", "e.yaml", f"seed={seed}", "--quiet", cwd=cwd)
             bitwright("run", "e.yaml", "--out", "runs/b", "stages.q.optimizer.learning_rate=0.0005",
                       f"seed={seed}", "--quiet", cwd=cwd)
+        by_hand = bitwright("table", "few.yaml", "--format", "csv", cwd=cwd)
+        assert by_hand == by_table
         check_formats(cwd)
         from_runs = bitwright("table", "t.yaml", "--keep", "--format", "csv", cwd=cwd)
         assert len(list((cwd / "kept").glob("*.json"))) == 4

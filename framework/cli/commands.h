@@ -35,7 +35,10 @@ struct BenchArguments {
 };
 
 struct TableArguments {
-  std::string file, out = "runs", format = "md";
+  std::vector<std::string> words;  ///< a file, and overrides "key=value" of its experiments
+  std::string out = "runs", format = "md";
+  bool run = false;  ///< run or resume what is missing
+  int at_once = 1;
   bool keep = false;          ///< write records
   bool records_only = false;  ///< do not look for runs
 };

@@ -122,7 +122,15 @@ void declare(CLI::App& app, Commands& c) {
 
   CLI::App* const table =
       app.add_subcommand("table", "A paper's table beside what finished runs give");
-  table->add_option("FILE", c.table.file, "table file")->required();
+  table
+      ->add_option("FILE", c.table.words,
+                   "table file, and overrides of its experiments key.sub=value ...")
+      ->required();
+  CLI::Option* const run_table =
+      table->add_flag("--run", c.table.run, "first run or resume what is missing");
+  table->add_option("-j", c.table.at_once, "with --run: runs at once (1)")
+      ->check(CLI::PositiveNumber)
+      ->needs(run_table);
   table->add_option("--out", c.table.out, "folder of the runs (runs)");
   table->add_option("--format", c.table.format, "md, csv, tex or html (md)")
       ->check(CLI::IsMember({"md", "csv", "tex", "html"}));

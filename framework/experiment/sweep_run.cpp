@@ -133,6 +133,7 @@ class SweepRun {
     std::vector<std::string> command{std::filesystem::read_symlink("/proc/self/exe").string(),
                                      "run", job.file};
     command.insert(command.end(), request_.words.begin(), request_.words.end());
+    command.insert(command.end(), job.words.begin(), job.words.end());
     if (!job.cell.empty()) command.insert(command.end(), {"--cell", job.cell});
     command.insert(command.end(),
                    {"--json", "--expect", sha256(job.config_text.data(), job.config_text.size()),
@@ -234,7 +235,9 @@ class SweepRun {
   }
 
   void report() {
-    if (request_.json) {
+    if (!request_.results) {
+      // Somebody else shows them.
+    } else if (request_.json) {
       print_json();
     } else if (request_.quiet) {
       for (std::size_t i = 0; i < cells_.size(); ++i)

@@ -12,16 +12,18 @@ namespace bitwright {
 /// One of the runs: a file, or a cell of its sweep.
 struct SweepJob {
   std::string file;
-  std::string cell;         ///< as --cell names it; empty: the file has no sweep
-  std::string name;         ///< for people; unique
-  std::string directory;    ///< of the run
-  std::string config_text;  ///< resolved, as YAML
+  std::string cell;                     ///< as --cell names it; empty: the file has no sweep
+  std::string name;                     ///< for people; unique
+  std::string directory;                ///< of the run
+  std::string config_text;              ///< resolved, as YAML
+  std::vector<std::string> words = {};  ///< overrides and options of this run alone
 };
 
 struct SweepRequest {
   std::vector<std::string> words;  ///< that every run is given beside its file: overrides, options
   RunRequest::Existing existing = RunRequest::Existing::refuse;
   bool show_finished = false, quiet = false, json = false;
+  bool results = true;  ///< printed at the end
   int at_once = 1;
 };
 

@@ -162,17 +162,22 @@ results::TableCell empty_cell(const Settings& cell, const Settings& table) {
 
 }  // namespace
 
+std::vector<std::string> TableRun::words() const {
+  std::vector<std::string> all = set;
+  if (out != "runs") all.insert(all.begin(), {"--out", out});
+  return all;
+}
+
 std::string TableRun::command() const {
   std::string text = "bitwright run " + file;
-  if (out != "runs") text += " --out " + out;
-  for (const std::string& change : set)
-    text += change.find_first_of(" {}[]*?'\"$&;|<>()") == std::string::npos ? " " + change
-                                                                            : " '" + change + "'";
+  for (const std::string& word : words())
+    text += word.find_first_of(" {}[]*?'\"$&;|<>()") == std::string::npos ? " " + word
+                                                                          : " '" + word + "'";
   return text + " seed=N";
 }
 
 LoadedTable load_table(const Registries& registries, const std::string& file,
-                       const std::string& out) {
+                       const std::vector<std::string>& changes, const std::string& out) {
   LoadedTable table{load_config(file, {}, table_options(), registries), "", "", {}};
   check_cells(table.settings);
   const fs::path here = fs::path(file).parent_path();
@@ -187,9 +192,10 @@ LoadedTable load_table(const Registries& registries, const std::string& file,
       run.seed = seed;
       run.file = (here / cells[i].text("experiment")).lexically_normal().string();
       run.set = cells[i].texts("set");
+      run.out = run.set.empty() ? out : out + "/" + cells[i].text("name");
+      run.set.insert(run.set.end(), changes.begin(), changes.end());
       std::vector<std::string> overrides = run.set;
       overrides.push_back(fmt::format("seed={}", seed));
-      run.out = run.set.empty() ? out : out + "/" + cells[i].text("name");
       const LoadedExperiment loaded =
           load_experiment(registries, read_config(run.file, overrides), "");
       run.directory = run_path(run.out, loaded.config);
@@ -238,6 +244,16 @@ results::PaperTable fill_table(const LoadedTable& loaded, Sources sources) {
   return filled;
 }
 
+std::vector<TableRun> missing_runs(const LoadedTable& table) {
+  const auto kept = read_records(table.records);
+  std::vector<TableRun> missing;
+  std::set<std::string> seen;
+  for (const TableRun& run : table.runs)
+    if (seen.insert(run.directory).second && !find_run(run, kept, Sources::runs_and_records).record)
+      missing.push_back(run);
+  return missing;
+}
+
 std::vector<std::string> keep_records(const LoadedTable& table, const std::string& file) {
   if (table.records.empty())
     throw config_error(Place{file}, "the table has no folder for records", "records: FOLDER",
@@ -249,9 +265,11 @@ std::vector<std::string> keep_records(const LoadedTable& table, const std::strin
   for (const TableRun& run : table.runs) {
     const auto record = record_of_run(run.directory);
     if (!record || !conflicts(*record, run.config).empty()) continue;
-    const std::string& cell = table.settings.sections("cells")[run.cell].text("name");
+    const Settings& settings = table.settings.sections("cells")[run.cell];
+    const std::string& cell = settings.text("name");
+    const bool own_folder = !settings.texts("set").empty();
     const std::string path = fmt::format("{}/{}-seed-{}.json", table.records,
-                                         run.set.empty() ? record->experiment : cell, run.seed);
+                                         own_folder ? cell : record->experiment, run.seed);
     if (std::ranges::count(written, path) > 0) continue;  // several cells may share a run
     std::ofstream out(path, std::ios::binary);
     out << record_text(*record);

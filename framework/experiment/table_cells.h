@@ -16,12 +16,14 @@ struct TableRun {
   std::size_t cell = 0;
   std::int64_t seed = 0;
   std::string file;              ///< experiment
-  std::vector<std::string> set;  ///< what the cell changes
+  std::vector<std::string> set;  ///< what the cell, then the command line changes
   std::string out;               ///< as for `run --out`
   std::string directory;
   std::string config_text;  ///< resolved, as YAML
   std::map<std::string, std::string> config;
 
+  /// Everything after FILE on the command line of `run`, the seed aside.
+  std::vector<std::string> words() const;
   std::string command() const;  ///< what a user types for it, the seed as N
 };
 
@@ -33,9 +35,14 @@ struct LoadedTable {
 };
 
 /// Reads a table and resolves the experiments of all cells. `out` is where runs lie, as for `run
-/// --out`; a cell that changes its experiment has a folder of its own there. Throws Problems.
+/// --out`; a cell that changes its experiment has a folder of its own there. `overrides` change all
+/// experiments, as on the command line of `run`. Throws Problems.
 LoadedTable load_table(const Registries& registries, const std::string& file,
-                       const std::string& out);
+                       const std::vector<std::string>& overrides, const std::string& out);
+
+/// Runs that are not there yet, each directory once: what `run --resume` has to do. One that is
+/// there with other settings is among them.
+std::vector<TableRun> missing_runs(const LoadedTable& table);
 
 /// Where a cell's numbers may come from: run directories first, then records, or records alone.
 enum class Sources { runs_and_records, records };
