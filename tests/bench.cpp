@@ -78,6 +78,17 @@ TEST_CASE("nets are chosen in their own order, each once; what this program lack
   few.networks.add({"lenet5", "", "", {}}, {});
   for (const bench::Case& c : bench::select(few, {})) CHECK(c.net.name == "lenet5");
   CHECK(bench::select(few, {{}, {"f32"}, {"eval"}}).size() == 1);
+  const auto quantized =
+      bench::select(builtin(), {{"lenet5"}, {"f32"}, {"eval"}, {"none", "{name: lsq}"}});
+  REQUIRE(quantized.size() == 2);
+  CHECK(quantized[0].method == "");
+  CHECK(bench::settings_of(builtin(), quantized[0]).sections("methods").empty());
+  CHECK(bench::settings_of(builtin(), quantized[1]).sections("methods")[0].name() == "lsq");
+  const auto unknown = testing::failure([&] {
+    bench::select(builtin(), {{}, {"f32"}, {}, {"lsqq"}});
+  });
+  CHECK(unknown.second == 2);
+  CHECK(unknown.first.find("lsqq") != std::string::npos);
   const auto refused = testing::failure([&] { bench::select(few, {{"resnet18-64x64"}, {}, {}}); });
   CHECK(refused.second == 2);
   CHECK(refused.first ==

@@ -52,9 +52,25 @@ std::vector<std::string> chosen(std::string_view option, const std::vector<std::
   return all;
 }
 
+Settings methods_of(const Registries& registries, const std::string& method) {
+  return parse_config(fmt::format("methods: [{}]\n", method), "--method", {},
+                      Options{}.components("methods", "methods", "what quantizes"), registries);
+}
+
+// Each is parsed once, so that a wrong one is refused before anything is measured.
+std::vector<std::string> chosen_methods(const Registries& registries,
+                                        const std::vector<std::string>& asked) {
+  std::vector<std::string> all;
+  for (const std::string& method : asked) all.push_back(method == "none" ? "" : method);
+  if (all.empty()) all.push_back("");
+  for (const std::string& method : all) methods_of(registries, method);
+  return all;
+}
+
 }  // namespace
 
 std::vector<Case> select(const Registries& registries, const Selection& selection) {
+  const auto methods = chosen_methods(registries, selection.methods);
   std::vector<std::string> names;
   for (const StandardNet& net : standard_nets()) names.push_back(net.name);
   const auto nets = chosen("network", selection.nets, names);
@@ -73,7 +89,8 @@ std::vector<Case> select(const Registries& registries, const Selection& selectio
       if (!is_native(dtype))
         throw config_error(Place{"command line"},
                            fmt::format("this CPU has no {} instructions", dtype), "--dtype f32");
-      for (const std::string& mode : modes) cases.push_back({net, dtype, mode});
+      for (const std::string& mode : modes)
+        for (const std::string& method : methods) cases.push_back({net, dtype, mode, method});
     }
   }
   return cases;
@@ -83,11 +100,14 @@ Settings settings_of(const Registries& registries, const Case& c) {
   const Options options = Options{}
                               .component("network", "networks", "", "what is measured")
                               .component("optimizer", "optimizers", "", "its updates");
-  return parse_config(fmt::format("network: {{name: {}, {}}}\n"
-                                  "optimizer: {{name: sgd, learning_rate: 1e-4, momentum: 0.9, "
-                                  "weight_decay: 1e-4}}\n",
-                                  c.net.network, c.net.options),
-                      "bench", {}, options, registries);
+  Settings settings =
+      parse_config(fmt::format("network: {{name: {}, {}}}\n"
+                               "optimizer: {{name: sgd, learning_rate: 1e-4, momentum: 0.9, "
+                               "weight_decay: 1e-4}}\n",
+                               c.net.network, c.net.options),
+                   "bench", {}, options, registries);
+  settings.set("methods", methods_of(registries, c.method).sections("methods"));
+  return settings;
 }
 
 }  // namespace bitwright::bench

@@ -25,20 +25,22 @@ struct StandardNet {
 /// One line of the result.
 struct Case {
   StandardNet net;
-  std::string dtype;  ///< "f32", "bf16"
-  std::string mode;   ///< "train", "eval"
+  std::string dtype;        ///< "f32", "bf16"
+  std::string mode;         ///< "train", "eval"
+  std::string method = {};  ///< a name or a YAML flow mapping; empty: the plain network
 };
 
-/// What the command line asks for; an empty list stands for all that there is.
+/// What the command line asks for; an empty list stands for all that there is, of methods for the
+/// plain network, which "none" also means.
 struct Selection {
-  std::vector<std::string> nets, dtypes, modes;
+  std::vector<std::string> nets, dtypes, modes, methods = {};
 };
 
-/// Every combination, nets outermost. Throws a configuration error for a name that does not exist,
-/// and for one that is asked for by name but that this program lacks.
+/// Every combination, nets outermost, methods innermost. Throws a configuration error for a name
+/// that does not exist, and for one that is asked for by name but that this program lacks.
 std::vector<Case> select(const Registries& registries, const Selection& selection);
 
-/// The settings of a case: sections "network" and "optimizer".
+/// The settings of a case: sections "network" and "optimizer", the list "methods".
 Settings settings_of(const Registries& registries, const Case& chosen);
 
 }  // namespace bitwright::bench

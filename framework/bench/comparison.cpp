@@ -22,8 +22,8 @@ Measurement measure_in_child(const Case& c, const Schedule& s) {
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
   return measurement_from_json(
       run_child({program, "bench", "--in-process", "--json", "--net", c.net.name, "--dtype",
-                 c.dtype, "--mode", c.mode, "--threads", std::to_string(s.threads), "--steps",
-                 std::to_string(s.steps)}));
+                 c.dtype, "--mode", c.mode, "--method", c.method.empty() ? "none" : c.method,
+                 "--threads", std::to_string(s.threads), "--steps", std::to_string(s.steps)}));
 }
 
 // The repetitions as one: the one in the middle, by its median, with the extremes of all. Its step

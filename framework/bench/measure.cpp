@@ -58,7 +58,10 @@ Subject make_subject(const Registries& registries, const Case& c) {
   s.network = registries.networks.make(settings.section("network"), input);
   initialize(*s.network, 1);
   const StageInfo stage{"bench", 1, 1, 1, true, s.network.get()};
-  s.methods = std::make_unique<MethodStack>(std::vector<std::unique_ptr<Method>>{}, stage);
+  std::vector<std::unique_ptr<Method>> methods;
+  for (const Settings& method : settings.sections("methods"))
+    methods.push_back(registries.methods.make(method));
+  s.methods = std::make_unique<MethodStack>(std::move(methods), stage);
   if (c.mode == "train") {
     s.optimizer = registries.optimizers.make(settings.section("optimizer"));
     s.training =

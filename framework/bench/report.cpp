@@ -34,11 +34,11 @@ std::string table_head(bool compared) {
 std::string table_row(const Row& row) {
   const Case& c = row.measured;
   const Measurement& m = row.ours;
-  std::string text =
-      fmt::format("{:<14} {:<4} {:<5} {:>5} {:>10.3f} {:>10.3f} {:>10.0f} {:>9.3f} {:>7.0f} {:>7}",
-                  c.net.name, c.dtype, c.mode, c.net.batch, m.median_ms, m.min_ms,
-                  1000 * static_cast<double>(c.net.batch) / m.median_ms,
-                  m.median_ms / m.primitives_sum_ms, m.peak_rss_mb, m.allocations);
+  std::string text = fmt::format(
+      "{:<14} {:<4} {:<5} {:>5} {:>10.3f} {:>10.3f} {:>10.0f} {:>9.3f} {:>7.0f} {:>7}",
+      c.method.empty() ? c.net.name : c.net.name + " " + c.method, c.dtype, c.mode, c.net.batch,
+      m.median_ms, m.min_ms, 1000 * static_cast<double>(c.net.batch) / m.median_ms,
+      m.median_ms / m.primitives_sum_ms, m.peak_rss_mb, m.allocations);
   if (row.peer)
     text += fmt::format(" {:>10.3f} {:>8.0f} {:>6.2f} {:<13} {}", row.peer->median_ms,
                         row.peer->peak_rss_mb, row.peer->ratio,
@@ -56,7 +56,7 @@ static Json row_as_json(const Row& row) {
   Json json = {{"net", c.net.name},
                {"dtype", c.dtype},
                {"mode", c.mode},
-               {"method", nullptr},  // the plain network
+               {"method", c.method.empty() ? Json() : Json(c.method)},
                {"batch", c.net.batch},
                {"threads", row.threads},
                {"median_ms", rounded(m.median_ms)},

@@ -60,7 +60,7 @@ int bench_command(const Registries& registries, const BenchArguments& a) {
     check_numbers(a, 1);
     return bench_loader(registries, a);
   }
-  const auto cases = bench::select(registries, {a.nets, a.dtypes, a.modes});
+  const auto cases = bench::select(registries, {a.nets, a.dtypes, a.modes, a.methods});
   check_numbers(a, cases.size());
   try {
     const auto rows = measure_all(registries, a, cases);

@@ -28,6 +28,7 @@ struct RunArguments {
 
 struct BenchArguments {
   std::vector<std::string> nets, dtypes, modes;  ///< empty: all
+  std::vector<std::string> methods;              ///< empty: the plain network
   std::optional<int> threads;                    ///< none: all cores that the process may use
   int repetitions = 5;
   std::int64_t steps = 0;  ///< per repetition; 0: by time
@@ -41,6 +42,12 @@ struct TableArguments {
   int at_once = 1;
   bool keep = false;          ///< write records
   bool records_only = false;  ///< do not look for runs
+};
+
+struct ProbeArguments {
+  std::vector<std::string> words;  ///< METHOD, and options "key=value"
+  std::string values, gradient;    ///< numbers with commas between them; no gradient: all 1
+  bool activations = false;        ///< instead of weights
 };
 
 /// What completion knows about a sub-command.
@@ -60,6 +67,7 @@ int completion(const Registries& registries, const std::string& shell,
 int reference(const std::string& root, bool only_check);
 int list(const Registries& registries, const std::string& kind, bool json);
 int describe(const Registries& registries, const std::string& name);
+int probe(const Registries& registries, const ProbeArguments& arguments);
 int bench_command(const Registries& registries, const BenchArguments& arguments);
 int table(const Registries& registries, const TableArguments& arguments);
 int show(const std::string& run, bool json);

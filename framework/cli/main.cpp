@@ -23,6 +23,7 @@ struct Commands {
   RunArguments run;
   BenchArguments bench;
   TableArguments table;
+  ProbeArguments probe;
   std::vector<std::string> check_words, tune_words;
   std::string check_profile;
   std::string kind, component, run_path, second_run, metrics_table, data_folder, shell,
@@ -37,13 +38,18 @@ void declare_bench(CLI::App& app, BenchArguments& a) {
                     "lenet300 lenet5 resnet20 vgg16 resnet18 resnet18-64x64 (all)");
   bench->add_option("--dtype", a.dtypes, "f32 bf16 (all that the engine has)");
   bench->add_option("--mode", a.modes, "train eval (both)");
+  CLI::Option* const method = bench->add_option("--method", a.methods,
+                                                "a method that quantizes, by name or as {name: "
+                                                "NAME, OPTION: VALUE}; none: the plain network");
   bench->add_option("--threads", a.threads, "size of the team that computes (the cores)");
   CLI::Option* const repetitions =
       bench->add_option("--repetitions", a.repetitions, "processes per network, type and mode (5)");
   bench->add_option("--steps", a.steps, "timed steps of a repetition (about two seconds of them)");
   CLI::Option* const compare =
-      bench->add_flag("--compare-pytorch", a.compare_pytorch,
-                      "take turns with PyTorch (python3-torch) at its best settings");
+      bench
+          ->add_flag("--compare-pytorch", a.compare_pytorch,
+                     "take turns with PyTorch (python3-torch) at its best settings")
+          ->excludes(method);
   bench
       ->add_flag("--in-process", a.in_process,
                  "measure once, without child processes (for profilers), and print the time of "
@@ -56,6 +62,16 @@ void declare_bench(CLI::App& app, BenchArguments& a) {
                  "scripts/bench-loader compares it with PyTorch")
       ->excludes(compare);
   bench->add_flag("--json", a.json, "an array of objects, one per row");
+}
+
+void declare_probe(CLI::App& app, ProbeArguments& a) {
+  CLI::App* const probe =
+      app.add_subcommand("probe", "What a method does to given numbers, as JSON");
+  probe->add_option("METHOD", a.words, "a method, and its options key=value ...")->required();
+  probe->add_option("--values", a.values, "the numbers, with commas: 0.1,-0.7,2")->required();
+  probe->add_option("--grad", a.gradient, "the loss's gradient where they are used (all 1)");
+  probe->add_flag("--activations", a.activations,
+                  "the numbers are what goes into a layer, instead of its weight");
 }
 
 void declare(CLI::App& app, Commands& c) {
@@ -174,6 +190,7 @@ void declare(CLI::App& app, Commands& c) {
   reference->add_option("ROOT", c.reference_root, "the tree (.)");
   reference->add_flag("--check", c.only_check, "only say which pages are stale");
 
+  declare_probe(app, c.probe);
   declare_bench(app, c.bench);
 }
 
@@ -202,6 +219,7 @@ int dispatch(const CLI::App& app, const Commands& c) {
   if (app.got_subcommand("schema")) return schema(registries);
   if (app.got_subcommand("completion")) return completion(registries, c.shell, command_words(app));
   if (app.got_subcommand("reference")) return reference(c.reference_root, c.only_check);
+  if (app.got_subcommand("probe")) return probe(registries, c.probe);
   if (app.got_subcommand("bench")) return bench_command(registries, c.bench);
   if (app.got_subcommand("table")) return table(registries, c.table);
   if (app.got_subcommand("diff")) return diff(c.run_path, c.second_run, c.json);

@@ -207,7 +207,7 @@ std::optional<Coded> MethodStack::coded(const Parameter& parameter) const {
 
 void MethodStack::hand_over() {
   for (Slot& s : slots_)
-    if (s.transform) s.transform->write_deployed(Deployment::soft, s.parameter->value);
+    if (s.transform) s.transform->hand_over(s.parameter->value);
 }
 
 std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods,

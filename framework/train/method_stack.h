@@ -62,7 +62,7 @@ class MethodStack final : public ForwardHooks {
   double bits(const Parameter& parameter) const;
   std::vector<float> label_set(const Parameter& parameter) const;
   std::optional<Coded> coded(const Parameter& parameter) const;
-  /// Parameters' own tensors take over the soft weights: what the next stage starts from.
+  /// Parameters' own tensors take over what the next stage starts from.
   void hand_over();
 
   std::vector<MetricDeclaration> metrics() const { return method_metrics(methods_, *network_); }

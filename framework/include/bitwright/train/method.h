@@ -60,6 +60,8 @@ class WeightTransform {
   virtual Variable effective(Forward& forward, std::span<const Variable> latents) = 0;
   /// Writes the weight that evaluation uses. Reads latents, changes nothing.
   virtual void write_deployed(Deployment deployment, Tensor& out) const = 0;
+  /// Writes the weight that the next stage starts from: the soft one, or a float master.
+  virtual void hand_over(Tensor& out) const { write_deployed(Deployment::soft, out); }
   /// Bits per element of the deployed weight, as the paper counts them (no shared overhead).
   virtual double bits() const = 0;
   /// The values that a deployed (hard) element may take; empty when they are not a fixed set.
