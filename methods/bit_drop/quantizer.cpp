@@ -92,15 +92,38 @@ float radius_of(const C& c, const GridQuantizer& q) {
   return q.grid.bits > 4 ? 3 / c.ratio * 1.00001f : float(C::kPoints);
 }
 
+// Times of a tile's elements, point by point.
+template <int N>
+struct Times {
+  float t[N][kTile];
+
+  Times(const Rng& noise, std::int64_t first, int n) {
+    std::uint32_t words[N][kTile];
+    for (int j = 0; j < n; ++j) {
+      const auto drawn = draws<N>(noise, first + j);
+      for (int k = 0; k < N; ++k) words[k][j] = drawn[static_cast<std::size_t>(k)];
+    }
+    for (int k = 0; k < N; ++k) {
+#pragma omp simd
+      for (int j = 0; j < n; ++j) t[k][j] = time_of(words[k][j]);
+    }
+  }
+};
+
 template <class T, class C>
 int sample_tile(const C& c, const GridQuantizer& q, const Rng& noise, std::int64_t first, int n,
-                const T* x, T* y) {
+                const T* __restrict x, T* __restrict y) {
+  const Times<C::kPoints> times(noise, first, n);
+  const auto temperature = static_cast<float>(q.temperature);
+  const float radius = radius_of(c, q);
+  const bool hard = q.estimator == Estimator::rq_st;
   int outside = 0;
+#pragma omp simd reduction(+ : outside)
   for (int j = 0; j < n; ++j) {
     const Spot<float> at(c, float(x[j]));
-    const auto gumbel = gumbels<float, C::kPoints>(noise, first + j);
-    const auto sample = relax(c, at, gumbel, static_cast<float>(q.temperature), radius_of(c, q));
-    y[j] = T(c.alpha * sample.code(at, q.estimator == Estimator::rq_st));
+    const auto sample = relax(
+        c, at, [&](auto k) { return times.t[k][j]; }, temperature, radius);
+    y[j] = T(c.alpha * sample.code(at, hard));
     const float code = nearest_code(float(x[j]) / c.alpha);
     outside += code != clip(code, c.first, c.last);
   }
@@ -259,13 +282,18 @@ void gated_tile(const C& c, const GridQuantizer& q, const Masks& masks, int n,
 
 template <class T, class C>
 void sample_backward_tile(const C& c, const GridQuantizer& q, const Rng& noise, std::int64_t first,
-                          int n, const T* x, const T* dy, T* dx, Terms& terms) {
+                          int n, const T* __restrict x, const T* __restrict dy, T* __restrict dx,
+                          Terms& terms) {
+  const Times<C::kPoints> times(noise, first, n);
   const auto temperature = static_cast<float>(q.temperature);
+  const float radius = radius_of(c, q);
+  const bool hard = q.estimator == Estimator::rq_st;
+#pragma omp simd
   for (int j = 0; j < n; ++j) {
     const Spot<float> at(c, float(x[j]));
-    const auto gumbel = gumbels<float, C::kPoints>(noise, first + j);
-    const auto sample = relax(c, at, gumbel, temperature, radius_of(c, q));
-    const auto slopes = relaxed_slopes(c, at, sample, temperature, q.estimator == Estimator::rq_st);
+    const auto sample = relax(
+        c, at, [&](auto k) { return times.t[k][j]; }, temperature, radius);
+    const auto slopes = relaxed_slopes(c, at, sample, temperature, hard);
     const float g = float(dy[j]);
     dx[j] = T(g * slopes.x);
     terms.alpha[j] = g * slopes.alpha;

@@ -1,12 +1,15 @@
 #pragma once
 // Relaxed Quantization (Louizos, Reisser, Blankevoort, Gavves, Welling; arXiv:1810.01875): a sample
 // of the cell masses, softened by a temperature.
+//
+// A Gumbel number is -ln t with t = -ln u, an exponentially distributed time, so that
+//   z = softmax((ln pi + gumbel) / lambda_T) is proportional to (pi / t)^(1 / lambda_T).
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <type_traits>
 
 #include <bitwright/core/rng.h>
 
@@ -14,24 +17,48 @@
 
 namespace bitwright::bit_drop {
 
-/// -ln(-ln u) of element i's own numbers, u of 23 bits and never 0 or 1.
-template <class Real, int N>
-inline std::array<Real, N> gumbels(const Rng& noise, std::int64_t i) {
+/// ln x for x > 0 and not denormal, within 1e-7 of max(1, |ln x|), without branch or call; of 0 a
+/// number below -87.
+inline float logarithm(float x) {
+  // x = 2^e m with m in [sqrt(1/2), sqrt(2)); ln(1 + f) = f - f^2 / 2 + f^3 p(f), p interpolated
+  // at the Chebyshev nodes.
+  constexpr std::int32_t root_of_half = 0x3f3504f3;
+  const auto bits = std::bit_cast<std::int32_t>(x);
+  const std::int32_t e = (bits - root_of_half) >> 23;
+  const float f = std::bit_cast<float>(bits - (e << 23)) - 1.0f;
+  float p = -0.079027459025383f;
+  p = p * f + 0.12622320652008057f;
+  p = p * f - 0.12998183071613312f;
+  p = p * f + 0.14214496314525604f;
+  p = p * f - 0.166412815451622f;
+  p = p * f + 0.20001044869422913f;
+  p = p * f - 0.25000306963920593f;
+  p = p * f + 0.3333333134651184f;
+  const float z = f * f, n = static_cast<float>(e);
+  return n * 0.693359375f + ((z * f * p - 0.5f * z) + n * -2.12194440e-4f + f);
+}
+inline double logarithm(double x) { return std::log(x); }
+
+/// Numbers of one element, as many as there are points.
+template <int N>
+inline std::array<std::uint32_t, N> draws(const Rng& noise, std::int64_t element) {
   constexpr int kBlocks = (N + 3) / 4;
-  std::array<Real, N> all;
+  std::array<std::uint32_t, N> all;
   for (int b = 0; b < kBlocks; ++b) {
-    const auto words = noise.block(static_cast<std::uint64_t>(i * kBlocks + b));
-    for (int j = 4 * b; j < std::min(N, 4 * b + 4); ++j) {
-      const Real u =
-          (static_cast<Real>(words[static_cast<std::size_t>(j - 4 * b)] >> 9) + Real(0.5)) *
-          Real(0x1p-23);
-      all[static_cast<std::size_t>(j)] = -std::log(-std::log(u));
-    }
+    const auto words = noise.block(static_cast<std::uint64_t>(element * kBlocks + b));
+    for (int j = 4 * b; j < std::min(N, 4 * b + 4); ++j)
+      all[static_cast<std::size_t>(j)] = words[static_cast<std::size_t>(j - 4 * b)];
   }
   return all;
 }
 
-/// z = softmax((ln pi + gumbel) / lambda_T) of one value, as moments; w is 1.
+/// t = -ln u of a word; u has 23 bits and is never 0 or 1.
+inline float time_of(std::uint32_t word) {
+  const float u = (static_cast<float>(static_cast<std::int32_t>(word >> 9)) + 0.5f) * 0x1p-23f;
+  return -logarithm(u);
+}
+
+/// z of one value, as moments; the sum of weights is 1.
 template <class Real>
 struct Relaxed {
   Moments<Real> z;
@@ -43,31 +70,32 @@ struct Relaxed {
   }
 };
 
-/// Points further than `radius` codes from the cell of x take no part (a local grid); ties of the
-/// sample go to the lower code.
-template <class Real, int N, bool Local>
-inline Relaxed<Real> relax(const Cells<Real, N, Local>& c, const Spot<Real>& at,
-                           const std::type_identity_t<std::array<Real, N>>& gumbel,
+/// `time(j)` is t of point j. Points further than `radius` codes from the cell of x take no part (a
+/// local grid); ties of the sample go to the lower code.
+template <class Real, int N, bool Local, class Time>
+inline Relaxed<Real> relax(const Cells<Real, N, Local>& c, const Spot<Real>& at, const Time& time,
                            Real temperature, Real radius) {
-  std::array<Real, N> logit, X, H;
+  std::array<Real, N> odds, X, H;
+  Mode<Real> first;
   for_cells<false>(c, at, [&](auto j, Real r, Real x, Real h) {
-    const bool near = !Local || std::abs(Real(c.kFirst + j)) <= radius;
-    logit[j] = near ? (std::log(r) + gumbel[j]) / temperature : -INFINITY;
+    const Real k = Real(c.kFirst + j);
+    const bool near = !Local || (k <= radius && -k <= radius);
+    odds[j] = near ? r / time(j) : 0;
     X[j] = x, H[j] = h;
+    first.offer(odds[j], k, x, h);
   });
-  int best = 0;
-  for (int j = 1; j < N; ++j)
-    if (logit[static_cast<std::size_t>(j)] > logit[static_cast<std::size_t>(best)]) best = j;
   Relaxed<Real> sample;
-  for (int j = 0; j < N; ++j) {
-    const auto i = static_cast<std::size_t>(j);
-    sample.z.add(std::exp(logit[i] - logit[static_cast<std::size_t>(best)]),
-                 static_cast<Real>(c.kFirst + j), X[i], H[i]);
-  }
+  const Real unit = 1 / first.w, power = 1 / temperature;
+  const bool plain = temperature == 1;
+  unrolled<N>([&](auto j) {
+    const Real share = odds[j] * unit;
+    const Real w = plain ? share : exponential(power * logarithm(share));
+    sample.z.add(w, Real(c.kFirst + j), X[j], H[j]);
+  });
   const Real f = 1 / sample.z.w;
   Moments<Real>& z = sample.z;
   z = {1, z.k * f, z.x * f, z.kx * f, z.kkx * f, z.h * f, z.kh * f};
-  sample.hard = static_cast<Real>(c.kFirst + best);
+  sample.hard = first.k;
   return sample;
 }
 

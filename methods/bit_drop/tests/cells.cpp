@@ -69,6 +69,12 @@ void check_list(const std::vector<double>& got, const std::vector<double>& want)
   for (std::size_t i = 0; i < want.size(); ++i) CHECK(std::abs(got[i] - want[i]) < kSix);
 }
 
+// e^-gumbel of the worked numbers.
+double worked_times(int j) {
+  constexpr double gumbel[] = {0.2, -0.5, 1.0, 0.1};
+  return std::exp(-gumbel[j]);
+}
+
 double difference(const std::function<double(double)>& f, double at, double h = 1e-5) {
   return (8 * (f(at + h) - f(at - h)) - (f(at + 2 * h) - f(at - 2 * h))) / (12 * h);
 }
@@ -197,7 +203,7 @@ TEST_CASE("item 7: masks of DropBits, 3 bits") {
 TEST_CASE("item 8: a relaxed sample") {
   const Four c = two_bits();
   const Spot<double> at(c, 0.3);
-  const auto sample = relax(c, at, {0.2, -0.5, 1.0, 0.1}, 1.0, 4.0);
+  const auto sample = relax(c, at, worked_times, 1.0, 4.0);
   CHECK(std::abs(c.alpha * sample.code(at, false) - 0.164005) < kSix);
   CHECK(c.alpha * sample.code(at, true) == 0);  // z_3 = 0.643282 is the largest
   // z itself: as moments of k = -2 .. 1 they are mean and mean square.
@@ -211,11 +217,11 @@ TEST_CASE("a relaxed sample's derivatives are those of finite differences") {
     const auto sampled = [&](double at, double a, double s) {
       const Four c(kWeights2, a, s, {});
       const Spot<double> spot(c, at);
-      return a * relax(c, spot, {0.2, -0.5, 1.0, 0.1}, temperature, 4.0).code(spot, false);
+      return a * relax(c, spot, worked_times, temperature, 4.0).code(spot, false);
     };
     const Four c(kWeights2, alpha, sigma, {});
     const Spot<double> at(c, x);
-    const auto sample = relax(c, at, {0.2, -0.5, 1.0, 0.1}, temperature, 4.0);
+    const auto sample = relax(c, at, worked_times, temperature, 4.0);
     const auto s = relaxed_slopes(c, at, sample, temperature, false);
     CHECK(std::abs(s.x - difference([&](double t) { return sampled(t, alpha, sigma); }, x)) < kSix);
     CHECK(std::abs(s.alpha - difference([&](double t) { return sampled(x, t, sigma); }, alpha)) <
@@ -259,4 +265,27 @@ TEST_CASE("far outside the grid the masses reach their limits and stay numbers, 
     CHECK(std::abs(dx) < 1e-4f);
     CHECK(std::isfinite(dalpha));
   }
+}
+
+TEST_CASE("the loops' logarithm, and the times drawn with it") {
+  double worst = 0;
+  for (float x = 1e-37f; x < 1e38f; x *= 1.00037f) {
+    const double exact = std::log(static_cast<double>(x));
+    worst = std::max(worst, std::abs(static_cast<double>(logarithm(x)) - exact) /
+                                std::max(1.0, std::abs(exact)));
+  }
+  CHECK(worst < 1e-7);
+  CHECK(logarithm(1.0f) == 0);
+  CHECK(logarithm(0.0f) < -87);
+  CHECK(time_of(0) == doctest::Approx(24 * std::log(2)));
+  CHECK(time_of(0xffffffffu) == doctest::Approx(0x1p-24));
+  const Rng rng(4, "times");
+  double sum = 0, squares = 0;
+  for (std::int64_t i = 0; i < 20000; ++i)
+    for (std::uint32_t word : draws<7>(rng, i)) {
+      const double t = static_cast<double>(time_of(word));
+      sum += t, squares += t * t;
+    }
+  CHECK(sum / 140000 == doctest::Approx(1).epsilon(0.01));
+  CHECK(squares / 140000 == doctest::Approx(2).epsilon(0.03));
 }

@@ -56,11 +56,12 @@ Passes plain(const GridQuantizer& q, const Scales& s, const std::vector<float>& 
     const Spot<double> at(c, x);
     Slopes<double> slopes;
     if (q.estimator == Estimator::rq || q.estimator == Estimator::rq_st) {
-      const auto gumbel = gumbels<float, N>(kNoise, static_cast<std::int64_t>(i));
-      std::array<double, N> in_double;
-      std::copy(gumbel.begin(), gumbel.end(), in_double.begin());
+      const auto words = draws<N>(kNoise, static_cast<std::int64_t>(i));
+      const auto time = [&](int j) {
+        return static_cast<double>(time_of(words[static_cast<std::size_t>(j)]));
+      };
       const bool hard = q.estimator == Estimator::rq_st;
-      const auto sample = relax(c, at, in_double, q.temperature, double{N});
+      const auto sample = relax(c, at, time, q.temperature, double{N});
       p.y.push_back(static_cast<float>(alpha * sample.code(at, hard)));
       slopes = relaxed_slopes(c, at, sample, q.temperature, hard);
     } else {
