@@ -61,11 +61,10 @@ struct Cells {
   Real q = 0;                ///< e^(-alpha / sigma)
   Real first = 0, last = 0;  ///< codes that are alive
   Real middle = 0;           ///< the pivot of a whole grid
-  Real grid_first = 0;       ///< code of by_code's first element
-  std::array<Real, N + 1> edge =
-      {};                         ///< e^(-alpha (k - 1/2) / sigma): odds of being below, at x = g_p
-  std::array<Real, N> mask = {};  ///< m of a whole grid's points
-  std::array<Real, Local ? (1 << kMostBits) : 1> by_code = {};  ///< m of a large grid's points
+  /// e^(-alpha (k - 1/2) / sigma) of the edges: the odds of lying above them, at x = g_p.
+  std::array<Real, N + 1> edge = {};
+  std::array<Real, N> mask = {};           ///< m of a whole grid's points
+  std::array<Real, kMostBits> level = {};  ///< m by level, for those of a large grid
 
   Cells(const Grid& grid, Real step, Real scale, const Masks& masks)
       : alpha(step), sigma(scale), inverse_sigma(1 / scale), ratio(step / scale) {
@@ -73,21 +72,35 @@ struct Cells {
     const int alive = grid.is_signed ? masks.alive(grid.bits) : grid.bits;
     const Grid rest{alive, grid.is_signed};
     first = static_cast<Real>(rest.first()), last = static_cast<Real>(rest.last());
-    grid_first = static_cast<Real>(grid.first());
     middle = static_cast<Real>(grid.first() - kFirst);
     for (int j = 0; j <= N; ++j)
       edge[static_cast<std::size_t>(j)] =
           std::exp(-ratio * (static_cast<Real>(kFirst + j) - Real(0.5)));
-    const auto m = [&](int code) {
-      return grid.is_signed ? static_cast<Real>(masks.of_level(level_of(code))) : Real(1);
-    };
-    if constexpr (Local)
-      for (int i = 0; i < grid.points(); ++i)
-        by_code[static_cast<std::size_t>(i)] = m(grid.first() + i);
-    else
-      for (int j = 0; j < N; ++j) mask[static_cast<std::size_t>(j)] = m(grid.first() + j);
+    for (std::size_t l = 0; l < kMostBits; ++l) level[l] = static_cast<Real>(masks.m[l]);
+    for (int j = 0; j < N && !Local; ++j)
+      mask[static_cast<std::size_t>(j)] =
+          grid.is_signed ? static_cast<Real>(masks.of_level(level_of(grid.first() + j))) : Real(1);
   }
 };
+
+/// Whether a code needs no more than l bits. Conditions are joined by & here and below: && would be
+/// a branch.
+template <class Real>
+inline bool within_level(Real code, int l) {
+  const auto bound = static_cast<Real>(1 << (l - 1));
+  return (code >= -bound) & (code < bound);
+}
+
+/// m of a code of a large grid.
+template <class Real, int N>
+inline Real mask_of(const Cells<Real, N, true>& c, Real code) {
+  Real m = c.level[kMostBits - 1];
+  unrolled<kMostBits - 1>([&](auto j) {
+    constexpr int l = kMostBits - 1 - j;
+    m = within_level(code, l) ? c.level[l - 1] : m;
+  });
+  return m;
+}
 
 /// A value among its cells. Further than 30 sigma outside the living grid the probabilities have
 /// reached their limits, so x stays there.
@@ -124,10 +137,8 @@ inline void for_cells(const Cells<Real, N, Local>& c, const Spot<Real>& at, Visi
     Real r = next_below * above;
     if constexpr (Local) {
       const Real code = at.pivot + Real(c.kFirst + j);
-      const bool inside = code >= c.first && code <= c.last;
-      if constexpr (Graded)
-        r *= c.by_code[static_cast<std::size_t>(
-            static_cast<int>(clip(code, c.first, c.last) - c.grid_first))];
+      const bool inside = (code >= c.first) & (code <= c.last);
+      if constexpr (Graded) r *= mask_of(c, code);
       r = inside ? r : 0;
     } else {
       r *= c.mask[j];

@@ -70,26 +70,28 @@ struct Relaxed {
   }
 };
 
-/// `time(j)` is t of point j. Points further than `radius` codes from the cell of x take no part (a
-/// local grid); ties of the sample go to the lower code.
-template <class Real, int N, bool Local, class Time>
+/// `time(j)` is t of point j; `Plain`: the temperature is 1. Points further than `radius` codes
+/// from the cell of x take no part (a local grid); ties of the sample go to the lower code.
+template <bool Plain, class Real, int N, bool Local, class Time>
 inline Relaxed<Real> relax(const Cells<Real, N, Local>& c, const Spot<Real>& at, const Time& time,
-                           Real temperature, Real radius) {
+                           Real temperature, [[maybe_unused]] Real radius) {
   std::array<Real, N> odds, X, H;
   Mode<Real> first;
   for_cells<false>(c, at, [&](auto j, Real r, Real x, Real h) {
     const Real k = Real(c.kFirst + j);
-    const bool near = !Local || (k <= radius && -k <= radius);
+    bool near = true;
+    if constexpr (Local) near = (k <= radius) & (-k <= radius);
     odds[j] = near ? r / time(j) : 0;
     X[j] = x, H[j] = h;
     first.offer(odds[j], k, x, h);
   });
   Relaxed<Real> sample;
-  const Real unit = 1 / first.w, power = 1 / temperature;
-  const bool plain = temperature == 1;
+  const Real unit = 1 / first.w;
+  [[maybe_unused]] const Real power = 1 / temperature;
   unrolled<N>([&](auto j) {
     const Real share = odds[j] * unit;
-    const Real w = plain ? share : exponential(power * logarithm(share));
+    Real w = share;
+    if constexpr (!Plain) w = exponential(power * logarithm(share));
     sample.z.add(w, Real(c.kFirst + j), X[j], H[j]);
   });
   const Real f = 1 / sample.z.w;

@@ -203,7 +203,7 @@ TEST_CASE("item 7: masks of DropBits, 3 bits") {
 TEST_CASE("item 8: a relaxed sample") {
   const Four c = two_bits();
   const Spot<double> at(c, 0.3);
-  const auto sample = relax(c, at, worked_times, 1.0, 4.0);
+  const auto sample = relax<true>(c, at, worked_times, 1.0, 4.0);
   CHECK(std::abs(c.alpha * sample.code(at, false) - 0.164005) < kSix);
   CHECK(c.alpha * sample.code(at, true) == 0);  // z_3 = 0.643282 is the largest
   // z itself: as moments of k = -2 .. 1 they are mean and mean square.
@@ -217,11 +217,11 @@ TEST_CASE("a relaxed sample's derivatives are those of finite differences") {
     const auto sampled = [&](double at, double a, double s) {
       const Four c(kWeights2, a, s, {});
       const Spot<double> spot(c, at);
-      return a * relax(c, spot, worked_times, temperature, 4.0).code(spot, false);
+      return a * relax<false>(c, spot, worked_times, temperature, 4.0).code(spot, false);
     };
     const Four c(kWeights2, alpha, sigma, {});
     const Spot<double> at(c, x);
-    const auto sample = relax(c, at, worked_times, temperature, 4.0);
+    const auto sample = relax<false>(c, at, worked_times, temperature, 4.0);
     const auto s = relaxed_slopes(c, at, sample, temperature, false);
     CHECK(std::abs(s.x - difference([&](double t) { return sampled(t, alpha, sigma); }, x)) < kSix);
     CHECK(std::abs(s.alpha - difference([&](double t) { return sampled(x, t, sigma); }, alpha)) <

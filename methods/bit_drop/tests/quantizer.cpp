@@ -61,7 +61,7 @@ Passes plain(const GridQuantizer& q, const Scales& s, const std::vector<float>& 
         return static_cast<double>(time_of(words[static_cast<std::size_t>(j)]));
       };
       const bool hard = q.estimator == Estimator::rq_st;
-      const auto sample = relax(c, at, time, q.temperature, double{N});
+      const auto sample = relax<false>(c, at, time, q.temperature, double{N});
       p.y.push_back(static_cast<float>(alpha * sample.code(at, hard)));
       slopes = relaxed_slopes(c, at, sample, q.temperature, hard);
     } else {
