@@ -349,7 +349,7 @@ void declare_grids(Options& o) {
 }
 
 void declare_drop_bits(Options& o) {
-  o.choice("drop_bits", {"none", "fixed", "learned", "heterogeneous"}, "fixed",
+  o.choice("drop_bits", {"none", "fixed", "learned", "heterogeneous"}, "learned",
            "gates on the bits of weight grids: none; drawn with keep_prob; learned, the whole grid "
            "being deployed; learned under a penalty, deciding each layer's bits");
   o.real("keep_prob", 0.8, "P(z != 0) of every gate with drop_bits fixed; our choice")

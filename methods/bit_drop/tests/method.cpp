@@ -130,7 +130,7 @@ TEST_CASE("in heterogeneous mode the gates decide bits, grid and codes") {
 }
 
 TEST_CASE("gates are drawn once a step for each tensor, from seed, name and step alone") {
-  const Given given{{"weight_bits", whole(4)}, {"keep_prob", 0.5}};
+  const Given given{{"drop_bits", Text("fixed")}, {"weight_bits", whole(4)}, {"keep_prob", 0.5}};
   const auto of_steps = [&](std::vector<std::int64_t> steps) {
     Attached a(given);
     *a.weight->latents()[1].f32() = 0.05f;  // many weights beyond the lower levels
@@ -292,7 +292,6 @@ TEST_CASE("negative inputs have no grid, and are refused in one sentence") {
     std::string_view kind() const override { return "linear"; }
     Variable forward(Forward&, const Variable& x) const override { return x; }
   } layer;
-  ForwardHooks hooks;
   struct Hooks final : ForwardHooks {
     Variable trained(Forward& forward, const Tensor& value) override {
       return forward.tape.parameter(value);
@@ -321,7 +320,8 @@ TEST_CASE("options that an arm does not read, and arms that make no sense, are r
   CHECK(refusal({{"truncate", false}, {"drop_bits", Text("none")}}).empty());
   CHECK(refusal({{"drop_bits", Text("learned")}, {"keep_prob", 0.5}}).find("keep_prob") !=
         Text::npos);
-  CHECK(refusal({{"gate_init", 1.0}}).find("gate_init is not read") != Text::npos);
+  CHECK(refusal({{"drop_bits", Text("fixed")}, {"gate_init", 1.0}}).find("gate_init is not read") !=
+        Text::npos);
   CHECK(refusal({{"penalty", 1.0}}).find("penalty is not read") != Text::npos);
   CHECK(refusal({{"weight_bits", whole(1)}}).find("2 to 8 bits") != Text::npos);
   CHECK(refusal({{"weight_bits", whole(0)}}).find("float weights") != Text::npos);
