@@ -60,6 +60,8 @@ events
   epoch  1 epochs
   bits   conv1 2 bit, fc -
 /metrics/none: no rows yet
+bits per layer
+  conv1       2  ##
 wall clock
   started   -
   training  -
@@ -70,6 +72,28 @@ results
   test_accuracy_hard  -
   bits_per_weight     1.25 bit
 )");
+}
+
+TEST_CASE("the bit map shows the newest number that is known of each layer") {
+  RunDirectory dir;
+  RunHeader header;
+  header.experiment = "map";
+  header.tables = {{"/metrics/evaluation",
+                    "step",
+                    {{"step", "steps", "step", true, {}},
+                     {"bits", "bits", "bits", false, {"conv1", "conv2", "fc", "other"}}}}};
+  const auto writer = RunWriter::create(dir / "run.h5", header);
+  writer->append(0, std::vector<double>{1, 8, 8, 3.5, NAN});
+  writer->append(0, std::vector<double>{2, 6, 0, NAN, NAN});
+  writer->close(RunStatus::finished);
+  const std::string text = results::run_as_text("run.h5", *RunReader::open(dir / "run.h5"));
+  const std::string map =
+      "bits per layer\n"
+      "  conv1       6  ######\n"
+      "  conv2       0\n"
+      "  fc        3.5  ###:\n";
+  CHECK(text.find(map) != std::string::npos);
+  CHECK(text.find("  other") == std::string::npos);
 }
 
 TEST_CASE("show gives programs one JSON object") {

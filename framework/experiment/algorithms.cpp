@@ -80,8 +80,10 @@ std::vector<kernels::ConvShape> shapes_of(const Registries& registries, const Se
   kernels::set_convolution_table({});
   const StageData data(registries, config);
   const auto network = build_network(registries, config, data.of(0).input);
+  HandedOverByMethod left;
   for (std::size_t i = 0; i < config.sections("stages").size(); ++i) {
-    Stage stage(registries, config, i, data.of(i), *network);
+    Stage stage(registries, config, i, data.of(i), *network, left);
+    stage.methods->leave(left);
     test_evaluator(config, data.of(i), *network, *stage.methods);
   }
   return kernels::chosen_shapes();

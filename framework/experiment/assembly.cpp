@@ -89,7 +89,7 @@ static StopOptions stop_options(const Settings& stage) {
 }
 
 Stage::Stage(const Registries& registries, const Settings& config, std::size_t index,
-             const ExperimentData& data, Network& network) {
+             const ExperimentData& data, Network& network, const HandedOverByMethod& left) {
   const Settings& settings = config.sections("stages")[index];
   const auto seed = static_cast<std::uint64_t>(config.integer("seed"));
   name = settings.text("name");
@@ -113,7 +113,7 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
           .where = accumulate == 1 ? batches.where("batch") : settings.where("accumulate")});
   const StageInfo info{name, seed, steps, epoch, starts_fresh(config, index), &network};
   methods = std::make_unique<MethodStack>(make_methods(registries, settings), info,
-                                          settings.texts("freeze"));
+                                          settings.texts("freeze"), left);
   quantizes = !methods->empty();
 
   const Settings& evaluation = config.section("evaluation");

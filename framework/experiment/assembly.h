@@ -84,8 +84,9 @@ bool starts_fresh(const Settings& config, std::size_t index);
 
 /// Everything that one stage trains with. Members refer to each other: neither copied nor moved.
 struct Stage {
+  /// `left`: what the methods of earlier stages hand over.
   Stage(const Registries& registries, const Settings& config, std::size_t index,
-        const ExperimentData& data, Network& network);
+        const ExperimentData& data, Network& network, const HandedOverByMethod& left = {});
   Stage(const Stage&) = delete;
 
   std::string name;

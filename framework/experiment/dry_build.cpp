@@ -40,9 +40,10 @@ void refuse_idle_patterns(const Settings& stage, const Network& network) {
 }
 
 // Errors of methods that know no place are those of the stage's list.
-MethodStack stack_of(const Registries& registries, const Settings& stage, const StageInfo& info) {
+MethodStack stack_of(const Registries& registries, const Settings& stage, const StageInfo& info,
+                     const HandedOverByMethod& left) {
   try {
-    return MethodStack(make_methods(registries, stage), info, stage.texts("freeze"));
+    return MethodStack(make_methods(registries, stage), info, stage.texts("freeze"), left);
   } catch (const Error& error) {
     if (!error.place().file.empty()) throw;
     throw config_error(stage.where("methods"),
@@ -56,6 +57,7 @@ std::unique_ptr<Network> dry_build(const Registries& registries, const Settings&
   const auto& stages = config.sections("stages");
   const InputSpec input = shape_of(registries, data_of(config, stages.front()));
   auto network = build_network(registries, config, input);
+  HandedOverByMethod left;
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const Settings& stage = stages[i];
     const Settings& data = data_of(config, stage);
@@ -65,7 +67,8 @@ std::unique_ptr<Network> dry_build(const Registries& registries, const Settings&
     const StageInfo info{
         stage.text("name"), 0, stage_steps(config, stage, 1), 1, starts_fresh(config, i),
         network.get()};
-    const MethodStack methods = stack_of(registries, stage, info);
+    const MethodStack methods = stack_of(registries, stage, info, left);
+    methods.leave(left);
     if (stage.text("kind") == "evaluate") continue;
     registries.optimizers.make(stage.section("optimizer"))->attach(methods.untraced());
     make_schedule(registries, stage.section("schedule"));

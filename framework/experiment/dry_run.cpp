@@ -96,11 +96,13 @@ DryRun dry_run(const Registries& registries, const Settings& config) {
   text += fmt::format("{:<16}{:>10}{:>14}{:>12}{:>14}{:>14}{:>12}\n", "stage", "steps",
                       "validations", "a step", "a validation", "buffers", "time");
   double all = 0;
+  HandedOverByMethod left;
   for (std::size_t i = 0; i < config.sections("stages").size(); ++i) {
     const Settings& settings = config.sections("stages")[i];
-    Stage stage(registries, config, i, data.of(i), *network);
+    Stage stage(registries, config, i, data.of(i), *network, left);
     Stopwatch watch;
     stage.work->run(watch);
+    stage.methods->leave(left);
     const std::int64_t epoch = steps_per_epoch(config, settings, data.of(i).split.train.size());
     const std::int64_t every = config.section("evaluation").integer("every");
     const std::int64_t evaluations = stage.optimizer ? validations(stage.steps, epoch, every) : 1;

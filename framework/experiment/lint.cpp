@@ -99,7 +99,9 @@ class Linter {
       std::vector<std::unique_ptr<Method>> alone;
       alone.push_back(registries_.methods.make(method));
       const StageInfo info{stage.text("name"), 0, 1, 1, starts_fresh(config_, index), &network_};
-      if (!MethodStack(std::move(alone), info, patterns).transforms())
+      const MethodStack stack(std::move(alone), info, patterns, left_);
+      stack.leave(left_);
+      if (!stack.transforms())
         find("method_matches_nothing", method.place(),
              fmt::format("'{}' acts on no parameter of the network: all are excluded or frozen",
                          method.name()));
@@ -183,6 +185,7 @@ class Linter {
   const Registries& registries_;
   const Settings& config_;
   Network& network_;
+  HandedOverByMethod left_;  // by the methods looked at so far
   std::vector<Finding> findings_;
 };
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "experiment/algorithms.h"
+#include "experiment/handed_over.h"
 #include "experiment/initial_weights.h"
 #include "experiment/provenance.h"
 
@@ -64,7 +65,7 @@ void Run::resume(const Checkpoint& checkpoint) {
   set_algorithms(config_, threads_, before->events());
   refuse_other_data(before->header().provenance);
   refuse_other_weights(before->header().provenance);
-  checkpoint.load_scope("position", [this](StateVisitor& v) { v.integer("stage", stage_index_); });
+  checkpoint.load_scope("position", [this](StateVisitor& v) { visit_position(v); });
   begin_stage();
   checkpoint.load([this](StateVisitor& v) { visit(v); });
   const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
@@ -131,7 +132,7 @@ void Run::train() {
 
 void Run::begin_stage() {
   const auto index = static_cast<std::size_t>(stage_index_);
-  stage_ = std::make_unique<Stage>(registries_, config_, index, data_.of(index), *network_);
+  stage_ = std::make_unique<Stage>(registries_, config_, index, data_.of(index), *network_, left_);
 }
 
 const Settings& Run::stage_settings() const {
@@ -199,6 +200,7 @@ void Run::finish_stage() {
   if (stage_->hands_over_last) stage_->work->restore_kept();
   record_size();
   for (const auto& [name, value] : results_) writer_->result(name, value);
+  stage_->methods->leave(left_);
   stage_->methods->hand_over();
   const bool last = stage_index_ + 1 == static_cast<std::int64_t>(plan_.stages.size());
   if (!last) stage_.reset();
@@ -235,10 +237,18 @@ void Run::record_size() {
   results_["size_hard"] = bits / 8;
 }
 
+// Which stage it is, and what it was given: to be known before the stage can be built.
+void Run::visit_position(StateVisitor& visitor) {
+  visitor.integer("stage", stage_index_);
+  std::string left = handed_over_text(left_);
+  visitor.text("handed_over", left);
+  left_ = handed_over_from(left);
+}
+
 void Run::visit(StateVisitor& visitor) {
   {
     const StateScope scope(visitor, "position");
-    visitor.integer("stage", stage_index_);
+    visit_position(visitor);
   }
   {
     const StateScope scope(visitor, "results");

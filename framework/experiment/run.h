@@ -52,6 +52,7 @@ class Run {
   void save(std::int64_t run_step);
   void save_final();
   void visit(StateVisitor& visitor);
+  void visit_position(StateVisitor& visitor);
 
   const Registries& registries_;
   const RunRequest& request_;
@@ -69,6 +70,7 @@ class Run {
   std::unique_ptr<Trace> trace_;  // null: not asked for
   std::unique_ptr<NumericsCheck> numerics_;
   std::int64_t stage_index_ = 0;
+  HandedOverByMethod left_;  // by the methods of stages that are over
   std::map<std::string, double> results_;
   std::size_t algorithms_seen_ = 0;             // of what this process chose
   std::set<std::string> algorithms_on_record_;  // in the run file

@@ -85,6 +85,45 @@ std::string metrics_text(const RunReader& reader, const RunHeader& header) {
   return text;
 }
 
+// The newest number that is known of each layer; NaN where there is none. The layers of one series
+// may come from several stages.
+std::vector<double> last_known(const TableData& data, std::size_t first, std::size_t count) {
+  std::vector<double> last(count, NAN);
+  for (std::size_t row = 0; row < data.rows(); ++row)
+    for (std::size_t i = 0; i < count; ++i)
+      if (const double value = data.values[row * data.table.row_width() + first + i];
+          !std::isnan(value))
+        last[i] = value;
+  return last;
+}
+
+/// A bar of '#', a half one ':', for each layer of the per-layer series `bits`, whichever method
+/// logs it: which layers are coarse is then seen at a glance.
+std::string bit_map_text(const RunReader& reader, const RunHeader& header) {
+  constexpr double longest = 32;
+  std::string text;
+  for (const Table& table : header.tables) {
+    std::size_t first = 0;
+    for (const Column& column : table.columns) {
+      const std::size_t at = first;
+      first += column.width();
+      if (column.name != "bits" || column.layers.empty()) continue;
+      Section section("bits per layer");
+      const auto bits = last_known(reader.table(table.path), at, column.width());
+      for (std::size_t i = 0; i < bits.size(); ++i) {
+        if (std::isnan(bits[i])) continue;
+        const double shown = std::clamp(bits[i], 0.0, longest);
+        std::string bar(static_cast<std::size_t>(shown), '#');
+        if (shown - std::floor(shown) >= 0.5) bar += ':';
+        section.add(column.layers[i],
+                    fmt::format("{:>6.4g}{}{}", bits[i], bar.empty() ? "" : "  ", bar));
+      }
+      text += section.str();
+    }
+  }
+  return text;
+}
+
 std::string scalars_text(const std::string& title, const std::vector<ResultSlot>& slots,
                          const std::map<std::string, double>& values) {
   Section section(title);
@@ -128,6 +167,7 @@ std::string run_as_text(const std::string& path, const RunReader& reader) {
   for (const Event& event : reader.events())
     events.add(fmt::format("step {}", event.step), event.kind + ": " + event.message);
   text += provenance.str() + events.str() + metrics_text(reader, header);
+  text += bit_map_text(reader, header);
   text += scalars_text("wall clock", header.wallclock, reader.wallclock());
   return text + scalars_text("results", header.results, reader.results());
 }

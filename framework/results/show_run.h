@@ -7,7 +7,8 @@
 
 namespace bitwright::results {
 
-/// Configuration, provenance, events, the last row of each table, results. Ends with a line feed.
+/// Configuration, provenance, events, the last row of each table, bits per layer, results. Ends
+/// with a line feed.
 std::string run_as_text(const std::string& path, const RunReader& reader);
 
 /// The same as one JSON object (FORMAT.md); numbers that are not known are null.

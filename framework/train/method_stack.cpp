@@ -9,9 +9,14 @@
 namespace bitwright {
 
 MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage,
-                         const std::vector<std::string>& held)
+                         const std::vector<std::string>& held, const HandedOverByMethod& left)
     : network_(stage.network), methods_(std::move(methods)) {
-  for (auto& method : methods_) method->attach(stage);
+  for (auto& method : methods_) {
+    StageInfo own = stage;
+    if (const auto at = left.find(std::string(method->name())); at != left.end())
+      own.handed_over = at->second;
+    method->attach(own);
+  }
   for (Parameter& p : stage.network->parameters()) {
     Slot slot{&p, nullptr, false, nullptr, {}, {}};
     slot.held = std::any_of(held.begin(), held.end(), [&](const std::string& pattern) {
@@ -208,6 +213,10 @@ std::optional<Coded> MethodStack::coded(const Parameter& parameter) const {
 void MethodStack::hand_over() {
   for (Slot& s : slots_)
     if (s.transform) s.transform->hand_over(s.parameter->value);
+}
+
+void MethodStack::leave(HandedOverByMethod& left) const {
+  for (const auto& method : methods_) left[std::string(method->name())] = method->hand_over();
 }
 
 std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods,

@@ -2,6 +2,7 @@
 // All methods of a stage acting as one: which transform stands for which parameter, and the calls
 // that reach every method in the order of the configuration.
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,13 +18,17 @@ namespace bitwright {
 std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<Method>>& methods,
                                               const Network& network);
 
+/// What methods have left to those of later stages, by their names.
+using HandedOverByMethod = std::map<std::string, HandedOver>;
+
 class MethodStack final : public ForwardHooks {
  public:
-  /// Attaches the methods and asks each for its transforms. Throws a configuration error when two
-  /// methods claim the same parameter. Parameters whose names match a pattern of `held` keep their
-  /// values: no method transforms them, and they are frozen.
+  /// Attaches the methods, each with what one of its name has `left`, and asks each for its
+  /// transforms. Throws a configuration error when two methods claim the same parameter. Parameters
+  /// whose names match a pattern of `held` keep their values: no method transforms them, and they
+  /// are frozen.
   MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage,
-              const std::vector<std::string>& held = {});
+              const std::vector<std::string>& held = {}, const HandedOverByMethod& left = {});
 
   bool empty() const { return methods_.empty(); }  ///< plain training
   const std::vector<std::unique_ptr<Method>>& methods() const { return methods_; }
@@ -64,6 +69,9 @@ class MethodStack final : public ForwardHooks {
   std::optional<Coded> coded(const Parameter& parameter) const;
   /// Parameters' own tensors take over what the next stage starts from.
   void hand_over();
+  /// Adds what the methods leave beside them to `left`, in the place of what was left before by
+  /// methods of their names.
+  void leave(HandedOverByMethod& left) const;
 
   std::vector<MetricDeclaration> metrics() const { return method_metrics(methods_, *network_); }
   std::vector<double> measure();

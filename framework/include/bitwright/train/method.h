@@ -7,10 +7,12 @@
 //              terms) -> after_backward -> optimizer -> after_update -> [evaluation] -> after_step
 //   per epoch  after_epoch
 //   last step  finish
+//   the end    hand_over
 //   any time   write_deployed (through WeightTransform), measure, visit
 // Steps count from 0 inside the stage; epochs likewise.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,6 +32,9 @@ namespace bitwright {
 /// How the network is looked at: as it is trained, or quantized as it would be deployed.
 enum class Deployment { soft, hard };
 
+/// Named numbers that a method leaves to later stages beside the weights: "conv1.weight.bits".
+using HandedOver = std::map<std::string, double>;
+
 /// What a method knows when its stage begins.
 struct StageInfo {
   std::string name;
@@ -38,6 +43,8 @@ struct StageInfo {
   std::int64_t steps_per_epoch = 0;
   bool fresh_weights = true;  ///< false: weights come from the previous stage
   Network* network = nullptr;
+  /// From the last stage before this one that had a method of the same name; empty: none had.
+  HandedOver handed_over = {};
 };
 
 struct StepInfo {
@@ -136,6 +143,9 @@ class Method {
   virtual void after_epoch(const StepInfo&) {}
   /// After the last step and its evaluation: what the method does to the network it leaves.
   virtual void finish(const StepInfo&) {}
+  /// The stage is over, and the network is the one that goes on: what later stages get to know of
+  /// it (StageInfo::handed_over), finite numbers. The Run saves them.
+  virtual HandedOver hand_over() const { return {}; }
   /// True when a parameter is no longer to be updated (its optimizer state is dropped).
   virtual bool frozen(const Parameter&) const { return false; }
   /// Asked after each step, after_epoch and finish included: true when the method has rewritten the
