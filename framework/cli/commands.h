@@ -75,6 +75,8 @@ int diff(const std::string& first, const std::string& second, bool json);
 int repair(const std::string& run);
 /// CSV of one table, or of all when `table` is empty.
 int export_metrics(const std::string& run, const std::string& table);
+int export_command(const Registries& registries, const std::string& run, const std::string& file);
+int evaluate_command(const Registries& registries, const std::string& path, bool json);
 int check_data(const Registries& registries, const std::string& folder, bool json);
 
 /// Splits words into files and overrides. Throws a configuration error without a file.

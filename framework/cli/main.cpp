@@ -26,7 +26,7 @@ struct Commands {
   ProbeArguments probe;
   std::vector<std::string> check_words, tune_words;
   std::string check_profile;
-  std::string kind, component, run_path, second_run, metrics_table, data_folder, shell,
+  std::string kind, component, run_path, second_run, exported, metrics_table, data_folder, shell,
       reference_root = ".";
   bool json = false, csv = false, only_check = false;
 };
@@ -175,6 +175,16 @@ void declare(CLI::App& app, Commands& c) {
                       "one table, one line a row: epoch, step, evaluation ...; left out: all, one "
                       "line a number");
 
+  CLI::App* const exporting =
+      app.add_subcommand("export", "Write the deployed network of a finished run to a file");
+  exporting->add_option("RUN", c.run_path, "run directory or its run.h5")->required();
+  exporting->add_option("FILE", c.exported, "HDF5 file to be written")->required();
+
+  CLI::App* const evaluate = app.add_subcommand(
+      "evaluate", "Test accuracy of an exported network, or of a run's final checkpoint");
+  evaluate->add_option("FILE", c.run_path, "what export wrote, or a run")->required();
+  evaluate->add_flag("--json", c.json, "one JSON object");
+
   CLI::App* const data = app.add_subcommand("data", "Data sets on disk")->require_subcommand(1);
   CLI::App* const check_data =
       data->add_subcommand("check", "Read every data set in a folder: what is there, is it whole");
@@ -227,6 +237,8 @@ int dispatch(const CLI::App& app, const Commands& c) {
   if (app.got_subcommand("export-metrics")) return export_metrics(c.run_path, c.metrics_table);
   if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
   if (app.got_subcommand("describe")) return describe(registries, c.component);
+  if (app.got_subcommand("export")) return export_command(registries, c.run_path, c.exported);
+  if (app.got_subcommand("evaluate")) return evaluate_command(registries, c.run_path, c.json);
   if (app.got_subcommand("data")) return check_data(registries, c.data_folder, c.json);
   return show(c.run_path, c.json);
 }

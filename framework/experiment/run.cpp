@@ -7,6 +7,7 @@
 
 #include "experiment/algorithms.h"
 #include "experiment/handed_over.h"
+#include "experiment/deployed_network.h"
 #include "experiment/initial_weights.h"
 #include "experiment/provenance.h"
 
@@ -235,6 +236,7 @@ void Run::record_size() {
   results_["bits_per_weight"] = bits / elements;
   results_["size_float"] = 4 * elements;
   results_["size_hard"] = bits / 8;
+  results_["size_stored"] = static_cast<double>(payload_bytes(*network_, *stage_->methods));
 }
 
 // Which stage it is, and what it was given: to be known before the stage can be built.

@@ -81,7 +81,9 @@ std::vector<ResultSlot> RunPlan::results() {
           {"parameters", "1", "learnable elements of the network"},
           {"bits_per_weight", "bits", "mean over all learnable elements, deployed"},
           {"size_float", "bytes", "all learnable elements in 32 bits"},
-          {"size_hard", "bytes", "all learnable elements as deployed"}};
+          {"size_hard", "bytes", "all learnable elements as deployed, as the paper counts"},
+          {"size_stored", "bytes",
+           "the deployed network on disk: packed codes, scales, code books, statistics"}};
 }
 
 }  // namespace bitwright

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include <bitwright/core/error.h>
 #include <bitwright/quant/coded.h>
@@ -19,6 +21,19 @@ void Coded::decode(std::span<float> out) const {
     const float value = scale[i / channel] * static_cast<float>(codes[i]);
     out[i] = offset.empty() ? value : value + offset[i / channel];
   }
+}
+
+Coded coded_labels(std::span<const float> values, std::vector<float> labels) {
+  Coded coded;
+  coded.bits = std::bit_width(labels.size() - 1);
+  coded.codes.reserve(values.size());
+  for (const float value : values) {
+    const auto at = std::find(labels.begin(), labels.end(), value);
+    require(at != labels.end(), "a value that is none of the labels");
+    coded.codes.push_back(static_cast<std::int32_t>(at - labels.begin()));
+  }
+  coded.book = std::move(labels);
+  return coded;
 }
 
 }  // namespace bitwright

@@ -15,10 +15,6 @@ namespace {
 
 using h5::Handle;
 
-constexpr const char* format = "bitwright checkpoint";
-constexpr const char* format_version = "1.0";
-constexpr int format_major = 1;
-
 // The end of the file, behind what HDF5 looks at: this, 64 hexadecimal digits, a line feed.
 constexpr std::string_view seal_mark = "\nbitwright sha256 ";
 constexpr std::size_t seal_bytes = seal_mark.size() + 64 + 1;
@@ -30,47 +26,49 @@ std::string sealed(std::string image) {
 }
 
 /// Takes the seal off; throws when it is missing or wrong.
-std::string unsealed(const std::string& path, std::string bytes) {
-  if (bytes.empty()) throw storage_error(path, "the checkpoint is empty");
+std::string unsealed(const std::string& path, std::string bytes, const std::string& noun) {
+  if (bytes.empty()) throw storage_error(path, fmt::format("the {} is empty", noun));
   if (bytes.size() < seal_bytes ||
       bytes.compare(bytes.size() - seal_bytes, seal_mark.size(), seal_mark) != 0)
-    throw storage_error(path, "the checkpoint is truncated, or is none");
+    throw storage_error(path, fmt::format("the {} is truncated, or is none", noun));
   const std::string digest = bytes.substr(bytes.size() - 65, 64);
   const bool ended = bytes.back() == '\n';
   bytes.resize(bytes.size() - seal_bytes);
   if (!ended || sha256(bytes.data(), bytes.size()) != digest)
-    throw storage_error(path, "the checkpoint is damaged: its checksum is wrong");
+    throw storage_error(path, fmt::format("the {} is damaged: its checksum is wrong", noun));
   return bytes;
 }
 
 }  // namespace
 
-std::string checkpoint_image(const VisitState& visit) {
+std::string checkpoint_image(const VisitState& visit, const StateFormat& format) {
   const h5::File file("checkpoint");
   results::MemoryFile memory(file);
   {
     Handle root = memory.root();
-    file.put_attribute(root, "format", format);
-    file.put_attribute(root, "format_version", format_version);
+    file.put_attribute(root, "format", format.name);
+    file.put_attribute(root, "format_version", format.version);
     results::CheckpointSaver saver(file, std::move(root));
     visit(saver);
   }
   return sealed(memory.close());
 }
 
-void save_checkpoint(const std::string& path, const VisitState& visit) {
-  write_atomically(path, checkpoint_image(visit));
+void save_checkpoint(const std::string& path, const VisitState& visit, const StateFormat& format) {
+  write_atomically(path, checkpoint_image(visit, format));
 }
 
-Checkpoint Checkpoint::open(const std::string& path) {
+Checkpoint Checkpoint::open(const std::string& path, const StateFormat& format) {
   std::ifstream in(path, std::ios::binary);
   std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || in.bad()) throw storage_error(path, "cannot read the checkpoint");
+  if (!in.is_open() || in.bad())
+    throw storage_error(path, fmt::format("cannot read the {}", format.noun));
   Checkpoint checkpoint;
   checkpoint.path_ = path;
-  checkpoint.image_ = std::make_shared<const std::string>(unsealed(path, std::move(bytes)));
+  checkpoint.image_ =
+      std::make_shared<const std::string>(unsealed(path, std::move(bytes), format.noun));
   const h5::File file(path);
-  file.check_format(results::open_image(file, *checkpoint.image_), format, format_major);
+  file.check_format(results::open_image(file, *checkpoint.image_), format.name, format.major);
   return checkpoint;
 }
 

@@ -18,7 +18,7 @@ MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const Sta
     method->attach(own);
   }
   for (Parameter& p : stage.network->parameters()) {
-    Slot slot{&p, nullptr, false, nullptr, {}, {}};
+    Slot slot{&p, nullptr, false, nullptr, {}, {}, {}};
     slot.held = std::any_of(held.begin(), held.end(), [&](const std::string& pattern) {
       return glob_match(pattern, p.name);
     });
@@ -188,7 +188,9 @@ std::vector<std::string> MethodStack::frozen() const {
 void MethodStack::write_deployed(const Parameter& parameter, Deployment deployment,
                                  Tensor& out) const {
   const Slot& s = slot(parameter);
-  if (s.transform) {
+  if (s.deployed.defined()) {
+    out.copy_from(s.deployed);
+  } else if (s.transform) {
     s.transform->write_deployed(deployment, out);
   } else {
     out.copy_from(parameter.value);
@@ -208,6 +210,11 @@ std::vector<float> MethodStack::label_set(const Parameter& parameter) const {
 std::optional<Coded> MethodStack::coded(const Parameter& parameter) const {
   const Slot& s = slot(parameter);
   return s.transform ? s.transform->coded() : std::nullopt;
+}
+
+void MethodStack::replace_deployed(const Parameter& parameter, Tensor weight) {
+  require(weight.shape() == parameter.value.shape(), "a deployed weight of another shape");
+  slot(parameter).deployed = std::move(weight);
 }
 
 void MethodStack::hand_over() {
@@ -257,6 +264,17 @@ void MethodStack::visit(StateVisitor& visitor) {
   for (std::size_t i = 0; i < methods_.size(); ++i) {
     const StateScope scope(visitor, std::to_string(i) + "-" + std::string(methods_[i]->name()));
     methods_[i]->visit(visitor);
+  }
+}
+
+void MethodStack::visit_deployed(StateVisitor& visitor) {
+  {
+    const StateScope scope(visitor, "trained");
+    for (Own& own : owns_) visitor.tensor(own.tensor.name, own.tensor.value);
+  }
+  for (std::size_t i = 0; i < methods_.size(); ++i) {
+    const StateScope scope(visitor, std::to_string(i) + "-" + std::string(methods_[i]->name()));
+    methods_[i]->visit_deployed(visitor);
   }
 }
 

@@ -67,6 +67,8 @@ class MethodStack final : public ForwardHooks {
   double bits(const Parameter& parameter) const;
   std::vector<float> label_set(const Parameter& parameter) const;
   std::optional<Coded> coded(const Parameter& parameter) const;
+  /// From now on the deployed parameter is this one, soft and hard, whatever its transform says.
+  void replace_deployed(const Parameter& parameter, Tensor weight);
   /// Parameters' own tensors take over what the next stage starts from.
   void hand_over();
   /// Adds what the methods leave beside them to `left`, in the place of what was left before by
@@ -76,6 +78,8 @@ class MethodStack final : public ForwardHooks {
   std::vector<MetricDeclaration> metrics() const { return method_metrics(methods_, *network_); }
   std::vector<double> measure();
   void visit(StateVisitor& visitor);  ///< latents, then each method's own state
+  /// What deployed passes need beside weights: tensors that methods train, and their own part.
+  void visit_deployed(StateVisitor& visitor);
 
  private:
   struct Slot {
@@ -84,6 +88,7 @@ class MethodStack final : public ForwardHooks {
     bool held = false;
     std::unique_ptr<WeightTransform> transform;
     std::vector<Tensor> latents;
+    Tensor deployed;                  // stands in for the transform's, where it is defined
     std::vector<Variable> variables;  // of the step traced last
     std::string latent_name(std::size_t i) const;
     Optimized optimized(std::size_t i, Tensor gradient) const;

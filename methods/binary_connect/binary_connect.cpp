@@ -25,6 +25,11 @@ class SignWeight final : public WeightTransform {
   void write_deployed(Deployment, Tensor& out) const override { x.write_signs(out); }
   double bits() const override { return 1; }
   std::vector<float> label_set() const override { return {-1.0f, 1.0f}; }
+  std::optional<Coded> coded() const override {
+    Tensor signs = Tensor::empty(x.tensor().shape());
+    write_deployed(Deployment::hard, signs);
+    return coded_labels(signs.values(), label_set());
+  }
 
   SignLatent x;
 };
@@ -70,6 +75,7 @@ class BinaryConnect final : public Method {
     StateScope scope(visitor, "last_signs");
     for (SignWeight* weight : weights_) weight->x.visit(visitor);
   }
+  void visit_deployed(StateVisitor&) override {}
 
  private:
   bool clip_;

@@ -163,6 +163,14 @@ class CompressionAwareTraining final : public Method {
     for (const auto& a : activations_) a->visit(visitor);
   }
 
+  void visit_deployed(StateVisitor& visitor) override {
+    visitor.integer("layers_on", layers_on_);
+    set_layers_on(layers_on_);
+    std::int64_t observed = activations_.empty() ? 0 : activations_.front()->observed;
+    visitor.integer("observed", observed);
+    for (const auto& a : activations_) a->observed = observed;
+  }
+
  private:
   bool excluded(const std::string& layer) const {
     return std::ranges::any_of(excluded_, [&](const auto& p) { return glob_match(p, layer); });

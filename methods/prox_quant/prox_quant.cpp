@@ -29,6 +29,11 @@ class RegularizedWeight final : public WeightTransform {
   }
   double bits() const override { return 1; }
   std::vector<float> label_set() const override { return {-1.0f, 1.0f}; }
+  std::optional<Coded> coded() const override {
+    Tensor signs = Tensor::empty(x.tensor().shape());
+    write_deployed(Deployment::hard, signs);
+    return coded_labels(signs.values(), label_set());
+  }
 
   SignLatent x;
 };
@@ -96,6 +101,7 @@ class ProxQuant final : public Method {
     StateScope scope(visitor, "last_signs");
     for (RegularizedWeight* weight : weights_) weight->x.visit(visitor);
   }
+  void visit_deployed(StateVisitor&) override {}
 
  private:
   double rate_;

@@ -92,6 +92,11 @@ class LabelWeight final : public WeightTransform {
 
   double bits() const override { return std::log2(relaxation_.d()); }
   std::vector<float> label_set() const override { return relaxation_.labels; }
+  std::optional<Coded> coded() const override {
+    Tensor w = Tensor::empty(last_.shape());
+    write_deployed(Deployment::hard, w);
+    return coded_labels(w.values(), relaxation_.labels);
+  }
 
   std::int64_t numel() const { return last_.numel(); }
 
@@ -228,6 +233,7 @@ class ProximalMeanField final : public Method {
     StateScope scope(visitor, "last_labels");
     for (auto& [name, weight] : weights_) visitor.tensor(name, weight->last());
   }
+  void visit_deployed(StateVisitor&) override {}
 
  private:
   Relaxation relaxation_;

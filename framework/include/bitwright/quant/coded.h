@@ -27,4 +27,7 @@ struct Coded {
   void decode(std::span<float> out) const;
 };
 
+/// Values that are all among `labels` (at most 2^16 different numbers), as indices into these.
+Coded coded_labels(std::span<const float> values, std::vector<float> labels);
+
 }  // namespace bitwright

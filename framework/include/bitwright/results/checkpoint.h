@@ -16,18 +16,31 @@
 
 namespace bitwright {
 
+/// A kind of file in this form.
+struct StateFormat {
+  const char* name;     ///< of the attribute `format`
+  const char* noun;     ///< in messages
+  const char* version;  ///< of the attribute `format_version`
+  int major;            ///< newest that is read
+};
+inline constexpr StateFormat checkpoint_format{"bitwright checkpoint", "checkpoint", "1.0", 1};
+inline constexpr StateFormat deployed_format{"bitwright deployed network", "exported network",
+                                             "1.0", 1};
+
 /// The bytes of a checkpoint file. Scopes become groups, tensors datasets of their shape in plain
 /// layout, numbers and texts scalar datasets; a tensor that is undefined is an empty dataset.
-std::string checkpoint_image(const VisitState& visit);
+std::string checkpoint_image(const VisitState& visit,
+                             const StateFormat& format = checkpoint_format);
 
 /// Writes checkpoint_image(visit) to `path` with write_atomically.
-void save_checkpoint(const std::string& path, const VisitState& visit);
+void save_checkpoint(const std::string& path, const VisitState& visit,
+                     const StateFormat& format = checkpoint_format);
 
 /// A checkpoint that was read and found whole.
 class Checkpoint {
  public:
   /// Throws when the file is unreadable, truncated, damaged, or of a newer format.
-  static Checkpoint open(const std::string& path);
+  static Checkpoint open(const std::string& path, const StateFormat& format = checkpoint_format);
 
   /// Overwrites the visited state in place. Both sides must have the same names, types and shapes;
   /// the first entry that is missing, of another kind, or left over is named in the error. State

@@ -8,7 +8,7 @@
 //   per epoch  after_epoch
 //   last step  finish
 //   the end    hand_over
-//   any time   write_deployed (through WeightTransform), measure, visit
+//   any time   write_deployed and coded (through WeightTransform), measure, visit, visit_deployed
 // Steps count from 0 inside the stage; epochs likewise.
 
 #include <cstdint>
@@ -160,6 +160,10 @@ class Method {
 
   /// State beside the latents (which the Trainer saves): schedules, statistics, counters.
   virtual void visit(StateVisitor&) {}
+  /// The part of it that deployed passes (layer hooks) depend on, which goes into exported
+  /// networks; the tensors of trained() are there already. A method that changes only weights has
+  /// none.
+  virtual void visit_deployed(StateVisitor& visitor) { visit(visitor); }
 };
 
 }  // namespace bitwright
