@@ -1,10 +1,37 @@
 #include "kernels/moments.h"
 
 #include <algorithm>
+#include <vector>
+
+#include <bitwright/core/bfloat16.h>
 
 #include "kernels/elementwise.h"
 
 namespace bitwright::kernels {
+
+template <class T>
+Extremes extremes(std::int64_t n, const T* x) {
+  const std::int64_t count = (n + kElementGrain - 1) / kElementGrain;
+  std::vector<Extremes> parts(static_cast<std::size_t>(count));
+  parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) {
+      const std::int64_t first = part * kElementGrain, last = std::min(first + kElementGrain, n);
+      Extremes found{float(x[first]), float(x[first])};
+      for (std::int64_t i = first; i < last; ++i) {
+        const float value = float(x[i]);
+        found.low = value < found.low ? value : found.low;
+        found.high = value > found.high ? value : found.high;
+      }
+      parts[static_cast<std::size_t>(part)] = found;
+    }
+  });
+  Extremes all = parts.front();
+  for (const Extremes& part : parts)
+    all = {std::min(all.low, part.low), std::max(all.high, part.high)};
+  return all;
+}
+template Extremes extremes(std::int64_t, const float*);
+template Extremes extremes(std::int64_t, const bfloat16*);
 
 // Four sums side by side for each of eight lanes, in a fixed order, so that the loop vectorises.
 static PowerSums sums_of_part(std::int64_t n, const float* x, double pivot) {

@@ -1,11 +1,18 @@
 #pragma once
-// Central moments of a tensor, and the gradient of its kurtosis.
+// Extremes and central moments of a tensor, and the gradient of its kurtosis.
 
 #include <array>
 #include <cstdint>
 #include <vector>
 
 namespace bitwright::kernels {
+
+struct Extremes {
+  float low = 0, high = 0;
+};
+/// Of n > 0 numbers of type float or bfloat16.
+template <class T>
+Extremes extremes(std::int64_t n, const T* x);
 
 /// Sums of (x - pivot)^k, k = 1 .. 4, in double. `parts` is room that is kept between calls.
 using PowerSums = std::array<double, 4>;

@@ -44,15 +44,15 @@ class RobustQuantization final : public Method {
   explicit RobustQuantization(const Settings& settings)
       : term_(term_options(settings)),
         weights_(settings.texts("weights")),
-        exclude_(settings.texts("exclude")),
+        except_(settings.texts("except")),
         weights_place_(settings.where("weights")),
-        exclude_place_(settings.where("exclude")) {}
+        except_place_(settings.where("except")) {}
 
   std::string_view name() const override { return "robust_quantization"; }
 
   void attach(const StageInfo& stage) override {
     check_patterns(*stage.network, weights_, weights_place_);
-    check_patterns(*stage.network, exclude_, exclude_place_);
+    check_patterns(*stage.network, except_, except_place_);
     for (const Parameter& p : stage.network->parameters())
       if (regularized(p)) layers_.push_back({&p, {}, p.value});
     if (layers_.empty())
@@ -100,7 +100,7 @@ class RobustQuantization final : public Method {
   };
 
   bool regularized(const Parameter& p) const {
-    if (matches(exclude_, p)) return false;
+    if (matches(except_, p)) return false;
     if (!weights_.empty()) return matches(weights_, p);
     return p.kind == ParameterKind::conv_weight && !p.first_layer;
   }
@@ -121,8 +121,8 @@ class RobustQuantization final : public Method {
   }
 
   const kure::TermOptions term_;
-  const std::vector<std::string> weights_, exclude_;
-  const Place weights_place_, exclude_place_;
+  const std::vector<std::string> weights_, except_;
+  const Place weights_place_, except_place_;
   std::vector<Layer> layers_;
   std::shared_ptr<std::vector<double>> kurtosis_ = std::make_shared<std::vector<double>>();
   Variable value_;
@@ -148,7 +148,7 @@ Options options() {
       .texts("weights", {},
              "name patterns (* and ?) of what is regularised; empty: the weights of all "
              "convolutions but the first layer's")
-      .texts("exclude", {}, "name patterns of what of these is left alone");
+      .texts("except", {}, "name patterns of what of these is left alone");
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ TEST_CASE("by default all convolutions but the first; patterns change that") {
   CHECK(resnet.size() == 18);
   CHECK(std::ranges::find(resnet, "conv1.weight") == resnet.end());
   CHECK(std::ranges::none_of(resnet, [](const auto& n) { return n.starts_with("fc"); }));
-  CHECK(names("resnet20", {{"exclude", std::vector<std::string>{"layer1.*"}}}).size() == 12);
+  CHECK(names("resnet20", {{"except", std::vector<std::string>{"layer1.*"}}}).size() == 12);
   CHECK(names("resnet20", {{"weights", std::vector<std::string>{"fc.weight"}}}) ==
         std::vector<std::string>{"fc.weight"});
   CHECK_THROWS_WITH_AS(names("resnet20", {{"weights", std::vector<std::string>{"nothing*"}}}),
