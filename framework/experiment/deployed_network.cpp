@@ -174,18 +174,23 @@ std::int64_t payload_bytes(Network& network, MethodStack& methods) {
 // The numbers of steps only steer schedules, which no longer matter.
 RebuiltNetwork::RebuiltNetwork(const Registries& registries, const Settings& config) {
   const auto& stages = config.sections("stages");
-  const Settings &stage = stages.back(), &data = data_of(config, stages.front());
+  const Settings& data = data_of(config, stages.front());
   network = build_network(registries, config,
                           input_of(*registries.datasets.make(data, data_root(data)), data));
   initialize(*network, static_cast<std::uint64_t>(config.integer("seed")));
-  const StageInfo info{stage.text("name"),
-                       static_cast<std::uint64_t>(config.integer("seed")),
-                       stage_steps(config, stage, 1),
-                       1,
-                       false,
-                       network.get()};
-  methods =
-      std::make_unique<MethodStack>(make_methods(registries, stage), info, stage.texts("freeze"));
+  // Earlier stages only for what their methods hand over; the numbers in it are the file's.
+  HandedOverByMethod left;
+  for (const Settings& one : stages) {
+    const StageInfo info{one.text("name"),
+                         static_cast<std::uint64_t>(config.integer("seed")),
+                         stage_steps(config, one, 1),
+                         1,
+                         false,
+                         network.get()};
+    methods = std::make_unique<MethodStack>(make_methods(registries, one), info,
+                                            one.texts("freeze"), left);
+    methods->leave(left);
+  }
 }
 
 }  // namespace bitwright

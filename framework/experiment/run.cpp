@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "experiment/algorithms.h"
-#include "experiment/handed_over.h"
 #include "experiment/deployed_network.h"
+#include "experiment/handed_over.h"
 #include "experiment/initial_weights.h"
 #include "experiment/provenance.h"
 

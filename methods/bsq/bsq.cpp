@@ -57,6 +57,7 @@ class Bsq final : public Method {
   std::vector<MetricDeclaration> metrics(const Network& network) const override;
   std::vector<double> measure() override;
   void visit(StateVisitor& visitor) override;
+  void visit_deployed(StateVisitor& visitor) override { activations_.visit(visitor); }
 
  private:
   bool selects(const Parameter& parameter) const;
