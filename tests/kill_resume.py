@@ -31,7 +31,7 @@ except ImportError:
     sys.exit(77)
 
 # Groups of run.h5 that differ between equal runs: what happened, when, and how it was called.
-INCIDENTAL = ("events", "wallclock", "provenance")
+INCIDENTAL = ("events", "wallclock", "provenance", "progress")
 
 
 class Failure(Exception):
