@@ -128,7 +128,7 @@ TEST_CASE("a run file gives back what was written") {
 
   const auto reader = RunReader::open(path);
   const RunHeader read = reader->header();
-  CHECK(reader->format_version() == "1.1");
+  CHECK(reader->format_version() == "1.2");
   CHECK(read.experiment == header.experiment);
   CHECK(read.config == header.config);
   CHECK(read.seed == 7);

@@ -6,10 +6,12 @@
 
 #include <bitwright/core/parallel.h>
 
+#include "experiment/grid_stage.h"
 #include "experiment/initial_weights.h"
 #include "kernels/cpu.h"
 #include "optim/schedules.h"
 #include "train/batch_norm_statistics.h"
+#include "train/calibration.h"
 #include "train/single_evaluation.h"
 
 namespace bitwright {
@@ -50,7 +52,8 @@ std::int64_t steps_per_epoch(const Settings& config, const Settings& stage,
 
 std::int64_t stage_steps(const Settings& config, const Settings& stage,
                          std::int64_t steps_per_epoch) {
-  if (stage.text("kind") == "evaluate") return 1;
+  if (stage.text("kind") == "evaluate")
+    return has_grid(stage) ? static_cast<std::int64_t>(grid_layout(stage).cells()) : 1;
   std::int64_t steps = 0;
   if (stage.has("steps")) {
     steps = stage.integer("steps");
@@ -123,6 +126,12 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
                                          evaluation.integer("batch"), data.normalization,
                                          LoaderOptions{.type = precision, .workers = workers}),
       precision);
+  if (has_grid(settings)) {
+    grid = make_grid(registries, config, settings, data);
+    work = std::make_unique<QuantizationGrid>(network, *methods, *validation, *grid->images,
+                                              *grid->calibration, *loader, grid->options);
+    return;
+  }
   if (settings.text("kind") == "evaluate") {
     work = std::make_unique<SingleEvaluation>(network, *methods, *validation);
     return;
@@ -138,8 +147,20 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
                                                   .stop = stop_options(settings)});
 }
 
+Stage::~Stage() = default;
+
+void calibrate_methods(const Settings& stage, const Settings& config, const ExperimentData& data,
+                       Stage& objects, Network& network) {
+  const std::int64_t images = stage.integer("calibration_images");
+  if (images == 0) return;
+  const auto loader = calibration_loader(config, data, images);
+  calibrate(network, *objects.methods, *loader, resolve_precision(config),
+            activation_observers(*objects.methods));
+}
+
 void reestimate_batch_norm(const Settings& stage, const Settings& config, Stage& objects,
                            Network& network) {
+  if (objects.grid) return;
   if (const std::int64_t batches = stage.integer("reestimate_batch_norm"); batches > 0)
     reestimate_batch_norm(network, *objects.methods, *objects.loader, batches,
                           resolve_precision(config));

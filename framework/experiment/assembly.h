@@ -75,18 +75,22 @@ std::unique_ptr<Network> build_network(const Registries& registries, const Setti
 std::int64_t steps_per_epoch(const Settings& config, const Settings& stage,
                              std::size_t training_images);
 
-/// Updates of a stage, whether it is given in steps, in epochs or in images; 1 for an evaluation.
+/// Updates of a stage, whether it is given in steps, in epochs or in images; 1 for an evaluation,
+/// or the number of its grid's cells.
 std::int64_t stage_steps(const Settings& config, const Settings& stage,
                          std::int64_t steps_per_epoch);
 
 /// Whether a stage's weights are drawn, rather than read from a file or taken over.
 bool starts_fresh(const Settings& config, std::size_t index);
 
+struct GridObjects;
+
 /// Everything that one stage trains with. Members refer to each other: neither copied nor moved.
 struct Stage {
   /// `left`: what the methods of earlier stages hand over.
   Stage(const Registries& registries, const Settings& config, std::size_t index,
         const ExperimentData& data, Network& network, const HandedOverByMethod& left = {});
+  ~Stage();
   Stage(const Stage&) = delete;
 
   std::string name;
@@ -99,6 +103,7 @@ struct Stage {
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<Schedule> schedule;
   std::unique_ptr<Evaluator> validation;
+  std::unique_ptr<GridObjects> grid;  ///< null: none
   std::unique_ptr<StageWork> work;
 };
 
@@ -106,7 +111,11 @@ struct Stage {
 std::unique_ptr<Evaluator> test_evaluator(const Settings& config, const ExperimentData& data,
                                           Network& network, MethodStack& methods);
 
-/// Measures the running statistics anew, if the stage asks for it.
+/// Shows activations to the stage's methods that observe them, if it asks for it.
+void calibrate_methods(const Settings& stage, const Settings& config, const ExperimentData& data,
+                       Stage& objects, Network& network);
+
+/// Measures the running statistics anew, if the stage asks for it; a grid does so in its cells.
 void reestimate_batch_norm(const Settings& stage, const Settings& config, Stage& objects,
                            Network& network);
 

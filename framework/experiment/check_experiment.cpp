@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "experiment/config.h"
+#include "experiment/grid_stage.h"
 #include "experiment/problems.h"
 
 namespace bitwright {
@@ -107,7 +108,7 @@ void check_experiment(const Settings& config) {
   collect([&] { check_unique(config, "stages", "stages"); });
   collect([&] { check_unique(config, "profiles", "profiles"); });
   for (const Settings& stage : config.sections("stages"))
-    for (const auto check : {check_length, check_evaluation, check_clip, check_average})
+    for (const auto check : {check_length, check_evaluation, check_clip, check_average, check_grid})
       collect([&] { check(stage); });
   collect([&] { check_first_start(config); });
   if (!problems.empty()) throw Problems(std::move(problems));

@@ -6,8 +6,10 @@
 #include <bitwright/core/glob.h>
 
 #include "experiment/assembly.h"
+#include "experiment/grid_stage.h"
 #include "experiment/runner.h"
 #include "optim/schedules.h"
+#include "train/calibration.h"
 
 namespace bitwright {
 namespace {
@@ -51,6 +53,22 @@ MethodStack stack_of(const Registries& registries, const Settings& stage, const 
   }
 }
 
+void check_calibration(const Settings& stage, const MethodStack& methods) {
+  if (stage.integer("calibration_images") == 0 || !activation_observers(methods).empty()) return;
+  throw config_error(
+      stage.where("calibration_images"),
+      fmt::format("no method of stage '{}' observes activations", stage.text("name")), "0",
+      "remove the key");
+}
+
+void dry_build_grid(const Registries& registries, const Settings& stage, const MethodStack& methods,
+                    const Network& network) {
+  quantized_weights(network, make_grid_options(registries, stage).kept);
+  if (methods.transforms())
+    throw config_error(stage.where("methods"), "methods and the grid both quantize weights",
+                       "a grid over float weights", "remove these methods from the stage");
+}
+
 }  // namespace
 
 std::unique_ptr<Network> dry_build(const Registries& registries, const Settings& config) {
@@ -69,6 +87,8 @@ std::unique_ptr<Network> dry_build(const Registries& registries, const Settings&
         network.get()};
     const MethodStack methods = stack_of(registries, stage, info, left);
     methods.leave(left);
+    check_calibration(stage, methods);
+    if (has_grid(stage)) dry_build_grid(registries, stage, methods, *network);
     if (stage.text("kind") == "evaluate") continue;
     registries.optimizers.make(stage.section("optimizer"))->attach(methods.untraced());
     make_schedule(registries, stage.section("schedule"));

@@ -48,6 +48,7 @@ void Run::open_run_file(const Carried& carried) {
   if (has_initial_weights(config_)) header.provenance["init.from"] = initial_weights_hash(config_);
   header.tables = plan_.tables();
   header.results = RunPlan::results();
+  header.grids = plan_.grids;
   writer_ = RunWriter::create(directory_.run_file(), header, carried);
   writer_->wallclock("started", static_cast<double>(std::time(nullptr)));
 
@@ -149,6 +150,9 @@ void Run::run_stage() {
   log_->begin_stage(static_cast<std::size_t>(stage_index_), stage_->methods->metrics());
   observe_stage();
   const auto began = Clock::now();
+  if (stage_->work->steps_done() == 0)
+    calibrate_methods(stage_settings(), config_, data_.of(static_cast<std::size_t>(stage_index_)),
+                      *stage_, *network_);
   if (!stage_->optimizer && stage_->work->steps_done() == 0) reestimate();
   stopped_ = !stage_->work->run(*log_);
   training_seconds_ += std::chrono::duration<double>(Clock::now() - began).count();

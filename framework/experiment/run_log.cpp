@@ -83,6 +83,13 @@ void RunLog::on_epoch(const EpochRecord& r) {
   writer_.append(RunPlan::kEpoch, row);
 }
 
+void RunLog::on_cell(std::int64_t cell, const Evaluation& result) {
+  const std::array values{result.accuracy, result.loss};
+  writer_.cell(stage().grid.value(), static_cast<std::size_t>(cell), values);
+  shown_.stage_step = cell + 1;
+  shown_.run_step = stage().steps_before + cell + 1;
+}
+
 bool RunLog::on_step_complete(std::int64_t steps_done) {
   progress_.update(shown_);
   const std::int64_t run_step = stage().steps_before + steps_done;
@@ -111,8 +118,10 @@ void RunLog::log_progress_when_due(std::int64_t run_step) {
   const auto now = std::chrono::steady_clock::now();
   const std::chrono::duration<double> since = now - progress_logged_, total = now - began_;
   if (since.count() < options_.progress_every) return;
-  const std::array row{number(run_step), total.count(), 1e3 * interval_.seconds / interval_.steps,
-                       interval_.waiting / interval_.seconds, resident_mb()};
+  const double steps = std::max(interval_.steps, 1.0);  // a grid's are no training steps
+  const std::array row{number(run_step), total.count(), 1e3 * interval_.seconds / steps,
+                       interval_.steps > 0 ? interval_.waiting / interval_.seconds : 0,
+                       resident_mb()};
   writer_.append(RunPlan::kProgress, row);
   interval_ = {};
   progress_logged_ = now;

@@ -33,6 +33,7 @@ class RunLog final : public TrainingObserver {
   void on_step(const StepRecord& record) override;
   void on_evaluation(const EvaluationRecord& record) override;
   void on_epoch(const EpochRecord& record) override;
+  void on_cell(std::int64_t cell, const Evaluation& result) override;
   bool on_step_complete(std::int64_t steps_done) override;
 
  private:

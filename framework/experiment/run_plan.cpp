@@ -1,6 +1,7 @@
 #include "experiment/run_plan.h"
 
 #include "experiment/assembly.h"
+#include "experiment/grid_stage.h"
 
 namespace bitwright {
 
@@ -12,6 +13,10 @@ RunPlan plan_run(const Registries& registries, const Settings& config, const Net
     const std::int64_t epoch = steps_per_epoch(config, stage, training_images[plan.stages.size()]);
     const std::int64_t steps = stage_steps(config, stage, epoch);
     plan.stages.push_back({stage.text("name"), steps, epoch, plan.steps, epochs});
+    if (has_grid(stage)) {
+      plan.stages.back().grid = plan.grids.size();
+      plan.grids.push_back(grid_layout(stage));
+    }
     plan.steps += steps;
     if (stage.text("kind") == "train") epochs += steps / epoch;
     plan.gradient_norm |= stage.section("clip").has("norm");

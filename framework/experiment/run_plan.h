@@ -2,6 +2,7 @@
 // What is known about a run before it starts: its stages in a row, the tables and results that its
 // run file will hold.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,13 +16,15 @@ struct StagePlan {
   std::string name;
   std::int64_t steps = 0;
   std::int64_t steps_per_epoch = 1;
-  std::int64_t steps_before = 0;   ///< of earlier stages
-  std::int64_t epochs_before = 0;  ///< completed by earlier stages
+  std::int64_t steps_before = 0;         ///< of earlier stages
+  std::int64_t epochs_before = 0;        ///< completed by earlier stages
+  std::optional<std::size_t> grid = {};  ///< index into RunPlan::grids
 };
 
 struct RunPlan {
   std::vector<StagePlan> stages;
   std::vector<MetricDeclaration> method_metrics;  ///< union over the stages
+  std::vector<Grid> grids;                        ///< of the stages that have one
   std::int64_t steps = 0;                         ///< of the whole run
   bool gradient_norm = false;                     ///< logged, because a stage clips by it
 

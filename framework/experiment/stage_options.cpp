@@ -1,4 +1,5 @@
 // What a stage of an experiment may say.
+#include "experiment/grid_stage.h"
 #include "experiment/schema.h"
 #include "optim/schedules.h"
 
@@ -69,7 +70,8 @@ static Options& weight_options(Options& options) {
              "alone, in float")
       .integer("reestimate_batch_norm", 0,
                "training batches from which running statistics are measured anew, with deployed "
-               "weights, before the network is tested; 0: they stay as trained")
+               "weights, before the network is tested; of a grid, in every cell; 0: they stay as "
+               "trained")
       .unit("batches")
       .min(0);
 }
@@ -108,6 +110,15 @@ Options stage_options() {
       .optional()
       .inherits("data")
       .components("methods", "methods", "what quantizes in this stage; none: plain training");
+  options
+      .integer("calibration_images", 0,
+               "images of the training part that are shown, before the stage begins, to methods "
+               "that observe activations; 0: none")
+      .unit("images")
+      .min(0)
+      .section("grid", grid_options(),
+               "of an evaluation: every combination of quantizer, widths and steps, on weights "
+               "that stay as they are; logged under /grids");
   update_options(options);
   return options.section("stop", stop_options(), "ends the stage before its length is over");
 }

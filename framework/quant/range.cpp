@@ -26,7 +26,8 @@ Range percentile_range(const RangeRule& rule, const Observed& x, bool symmetric)
     const double end = quantile(sorted, inside);
     return {-end, end};
   }
-  if (x.low >= 0) return {0, quantile(sorted, inside)};
+  // Behind a ReLU; a fused one may leave the smallest of negative numbers.
+  if (-x.low <= 1e-6 * x.high) return {0, quantile(sorted, inside)};
   return {quantile(sorted, (1 - inside) / 2), quantile(sorted, (1 + inside) / 2)};
 }
 

@@ -23,14 +23,16 @@ class Builder {
   void table(const Table& table);
   void events();
   void slots(const std::string& group, const std::vector<ResultSlot>& slots);
+  void grid(const Grid& grid);
   void status();
 
  private:
   h5::Handle group(const std::string& path);
   h5::Handle scalar(hid_t parent, const std::string& name, hid_t type);
   h5::Handle series(hid_t parent, const std::string& name, hid_t type, std::size_t width);
-  h5::Handle layer_scale(hid_t parent, const std::string& name,
-                         const std::vector<std::string>& layers);
+  h5::Handle text_scale(hid_t parent, const std::string& name,
+                        const std::vector<std::string>& texts, const std::string& description);
+  h5::Handle number_scale(hid_t parent, const GridAxis& axis);
   void describe(hid_t object, const std::string& unit, const std::string& description);
   void attach(hid_t column, hid_t scale, unsigned dimension);
 
@@ -101,22 +103,70 @@ h5::Handle Builder::series(hid_t parent, const std::string& name, hid_t type, st
       H5Dcreate2(parent, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT), doing);
 }
 
-h5::Handle Builder::layer_scale(hid_t parent, const std::string& name,
-                                const std::vector<std::string>& layers) {
+h5::Handle Builder::text_scale(hid_t parent, const std::string& name,
+                               const std::vector<std::string>& texts,
+                               const std::string& description) {
   const std::string doing = fmt::format("make '{}'", name);
   std::size_t bytes = 1;
-  for (const std::string& layer : layers) bytes = std::max(bytes, layer.size());
-  std::string packed(bytes * layers.size(), '\0');
-  for (std::size_t i = 0; i < layers.size(); ++i) layers[i].copy(&packed[i * bytes], bytes);
+  for (const std::string& text : texts) bytes = std::max(bytes, text.size());
+  std::string packed(bytes * texts.size(), '\0');
+  for (std::size_t i = 0; i < texts.size(); ++i) texts[i].copy(&packed[i * bytes], bytes);
   const h5::Handle type = file_.text_type(bytes);
-  const hsize_t extent = layers.size();
+  const hsize_t extent = texts.size();
   const h5::Handle space = file_.own(H5Screate_simple(1, &extent, nullptr), doing);
   h5::Handle set = file_.own(
       H5Dcreate2(parent, name.c_str(), type, space, H5P_DEFAULT, creation_, H5P_DEFAULT), doing);
   file_.check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed.data()), doing);
   file_.check(H5DSset_scale(set, name.c_str()), doing);
-  describe(set, "1", "layer names");
+  describe(set, "1", description);
   return set;
+}
+
+h5::Handle Builder::number_scale(hid_t parent, const GridAxis& axis) {
+  const std::string doing = fmt::format("make '{}'", axis.name);
+  const hsize_t extent = axis.size();
+  const h5::Handle space = file_.own(H5Screate_simple(1, &extent, nullptr), doing);
+  h5::Handle set =
+      file_.own(H5Dcreate2(parent, axis.name.c_str(), axis.integer ? H5T_STD_I64LE : H5T_IEEE_F64LE,
+                           space, H5P_DEFAULT, creation_, H5P_DEFAULT),
+                doing);
+  file_.check(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, axis.numbers.data()),
+              doing);
+  file_.check(H5DSset_scale(set, axis.name.c_str()), doing);
+  describe(set, axis.unit, axis.description);
+  return set;
+}
+
+void Builder::grid(const Grid& grid) {
+  const h5::Handle home = group(grid.path);
+  std::vector<h5::Handle> scales;
+  std::vector<hsize_t> extents;
+  std::string names;
+  for (const GridAxis& axis : grid.axes) {
+    scales.push_back(axis.texts.empty()
+                         ? number_scale(home, axis)
+                         : text_scale(home, axis.name, axis.texts, axis.description));
+    extents.push_back(axis.size());
+    names += (names.empty() ? "" : " ") + axis.name;
+  }
+  file_.put_attribute(home, axes_attribute, names);
+  const std::vector<double> unknown(grid.cells(), nan);
+  for (const ResultSlot& value : grid.values) {
+    const std::string doing = fmt::format("make '{}'", value.name);
+    // Space is taken now: SWMR lets values be overwritten, not storage be added.
+    const h5::Handle creation = h5::dataset_properties();
+    H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
+    const h5::Handle space = file_.own(
+        H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), doing);
+    const h5::Handle set = file_.own(H5Dcreate2(home, value.name.c_str(), H5T_IEEE_F64LE, space,
+                                                H5P_DEFAULT, creation, H5P_DEFAULT),
+                                     doing);
+    describe(set, value.unit, value.description);
+    for (std::size_t a = 0; a < scales.size(); ++a)
+      attach(set, scales[a], static_cast<unsigned>(a));
+    file_.check(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, unknown.data()),
+                doing);
+  }
 }
 
 void Builder::attach(hid_t column, hid_t scale, unsigned dimension) {
@@ -149,7 +199,9 @@ void Builder::table(const Table& table) {
     if (found == layer_scales.end()) {
       const auto n = layer_scales.size();
       const std::string name = n == 0 ? "layer" : fmt::format("layer_{}", n + 1);
-      found = layer_scales.emplace(column.layers, layer_scale(home, name, column.layers)).first;
+      found =
+          layer_scales.emplace(column.layers, text_scale(home, name, column.layers, "layer names"))
+              .first;
     }
     attach(sets[i], found->second, 1);
   }
@@ -204,6 +256,7 @@ void make_layout(const h5::File& file, hid_t root, const RunHeader& header) {
   builder.events();
   builder.slots("/results", header.results);
   builder.slots("/wallclock", header.wallclock);
+  for (const Grid& grid : header.grids) builder.grid(grid);
 }
 
 }  // namespace bitwright::results

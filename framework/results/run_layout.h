@@ -10,11 +10,14 @@
 namespace bitwright::results {
 
 inline constexpr const char* run_format = "bitwright run";
-inline constexpr const char* run_format_version = "1.1";
+inline constexpr const char* run_format_version = "1.2";
 inline constexpr int run_format_major = 1;
 
 /// Attribute of a group that marks it as a table and names its scale.
 inline constexpr const char* scale_attribute = "scale";
+
+/// Attribute of a group that marks it as a grid and names its axes, in order, apart by spaces.
+inline constexpr const char* axes_attribute = "axes";
 
 /// Access properties that fix the format to HDF5 1.10's, whatever library writes: newer defaults
 /// could not be read by it, older formats have no SWMR.

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <hdf5_hl.h>
@@ -24,6 +25,7 @@ class Reader : public RunReader {
 
   RunHeader header() const override;
   TableData table(const std::string& path) const override;
+  GridData grid(const std::string& path) const override;
   std::vector<Event> events() const override;
   std::map<std::string, double> results() const override { return scalars("/results"); }
   std::map<std::string, double> wallclock() const override { return scalars("/wallclock"); }
@@ -41,6 +43,10 @@ class Reader : public RunReader {
   Column column(hid_t set, const std::string& name) const;
   std::vector<std::string> layers(hid_t set) const;
   Table describe_table(const std::string& path) const;
+  Grid describe_grid(const std::string& path) const;
+  GridAxis axis(hid_t set, const std::string& name) const;
+  std::vector<std::string> names(hid_t set, const std::string& what) const;
+  std::vector<Grid> grids() const;
   void find_tables(const std::string& group, std::vector<Table>& found) const;
 
   h5::File file_;
@@ -115,12 +121,17 @@ std::vector<std::string> Reader::layers(hid_t set) const {
   Handle scale;
   file_.check(H5DSiterate_scales(set, 1, nullptr, take, &scale), "read the layer names");
   if (!scale.valid()) file_.damaged("a per-layer series has no layer scale");
-  const Handle type = file_.own(H5Dget_type(scale), "read the layer names");
-  if (H5Tget_class(type) != H5T_STRING) file_.damaged("a layer scale holds no names");
+  return names(scale, "layer");
+}
+
+std::vector<std::string> Reader::names(hid_t set, const std::string& what) const {
+  const std::string doing = "read the names of scale " + what;
+  const Handle type = file_.own(H5Dget_type(set), doing);
+  if (H5Tget_class(type) != H5T_STRING) file_.damaged(fmt::format("scale '{}' has no names", what));
   const std::size_t bytes = H5Tget_size(type);
-  std::string packed(bytes * length(scale, "layer"), '\0');
-  file_.check(H5Dread(scale, file_.text_type(bytes), H5S_ALL, H5S_ALL, H5P_DEFAULT, packed.data()),
-              "read the layer names");
+  std::string packed(bytes * length(set, what), '\0');
+  file_.check(H5Dread(set, file_.text_type(bytes), H5S_ALL, H5S_ALL, H5P_DEFAULT, packed.data()),
+              doing);
   std::vector<std::string> names;
   for (std::size_t at = 0; at < packed.size(); at += bytes) {
     const std::string padded = packed.substr(at, bytes);
@@ -209,6 +220,7 @@ RunHeader Reader::header() const {
   find_tables("/", header.tables);
   header.results = slots("/results");
   header.wallclock = slots("/wallclock");
+  header.grids = grids();
   return header;
 }
 
@@ -233,6 +245,62 @@ TableData Reader::table(const std::string& path) const {
       std::copy_n(&values[row * column.width()], column.width(),
                   &data.values[row * width + offset]);
     offset += column.width();
+  }
+  return data;
+}
+
+GridAxis Reader::axis(hid_t set, const std::string& name) const {
+  GridAxis axis;
+  axis.name = name;
+  axis.unit = file_.attribute(set, "units").value_or("");
+  axis.description = file_.attribute(set, "description").value_or("");
+  const Handle type = file_.own(H5Dget_type(set), "read " + name);
+  axis.integer = H5Tget_class(type) == H5T_INTEGER;
+  if (H5Tget_class(type) == H5T_STRING) {
+    axis.texts = names(set, name);
+    return axis;
+  }
+  axis.numbers.resize(length(set, name));
+  file_.check(H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, axis.numbers.data()),
+              "read " + name);
+  return axis;
+}
+
+Grid Reader::describe_grid(const std::string& path) const {
+  const Handle home = file_.own(H5Gopen2(root_, path.c_str(), H5P_DEFAULT), "open " + path);
+  Grid grid{.path = path, .axes = {}, .values = {}};
+  std::istringstream axes(file_.attribute(home, results::axes_attribute).value_or(""));
+  for (std::string name; axes >> name;) grid.axes.push_back(axis(dataset(path + "/" + name), name));
+  if (grid.axes.empty()) file_.damaged(fmt::format("'{}' is not a grid", path));
+  for (const std::string& name : file_.links(home)) {
+    const Handle set = dataset(path + "/" + name);
+    if (H5DSis_scale(set) > 0) continue;
+    grid.values.push_back({name, file_.attribute(set, "units").value_or(""),
+                           file_.attribute(set, "description").value_or("")});
+  }
+  return grid;
+}
+
+std::vector<Grid> Reader::grids() const {
+  std::vector<Grid> found;
+  if (!file_.has_link(root_, "grids")) return found;  // none, or a file of version 1.1
+  const Handle home = file_.own(H5Gopen2(root_, "/grids", H5P_DEFAULT), "open /grids");
+  for (const std::string& name : file_.links(home))
+    found.push_back(describe_grid("/grids/" + name));
+  return found;
+}
+
+GridData Reader::grid(const std::string& path) const {
+  GridData data{.grid = describe_grid(path), .values = {}};
+  for (const ResultSlot& value : data.grid.values) {
+    const std::string name = path + "/" + value.name;
+    const Handle set = dataset(name);
+    const Handle space = file_.own(H5Dget_space(set), "read " + name);
+    if (H5Sget_simple_extent_npoints(space) != static_cast<hssize_t>(data.grid.cells()))
+      file_.damaged(fmt::format("'{}' does not fit its axes", name));
+    std::vector<double>& cells = data.values.emplace_back(data.grid.cells());
+    file_.check(H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, cells.data()),
+                "read " + name);
   }
   return data;
 }

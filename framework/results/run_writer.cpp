@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <limits>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -39,6 +40,7 @@ class Writer : public RunWriter {
   void append(std::size_t table, std::span<const double> row) override;
   void event(const Event& event) override;
   void result(const std::string& name, double value) override;
+  void cell(std::size_t grid, std::size_t cell, std::span<const double> values) override;
   void wallclock(const std::string& name, double seconds) override;
   void flush(bool sync) override;
   void close(int status) override;
@@ -56,6 +58,12 @@ class Writer : public RunWriter {
     hsize_t rows = 0;
     std::size_t width = 0;
   };
+  struct StoredGrid {
+    Grid grid;
+    std::vector<Handle> sets;
+    std::vector<std::vector<double>> values;  ///< of each array
+    bool pending = false;
+  };
   struct Scalar {
     Handle set;
     double value = 0;
@@ -69,6 +77,7 @@ class Writer : public RunWriter {
   void write_pending();
   void write_rows(Stored& stored);
   void write_events();
+  void write_grid(StoredGrid& stored);
   void put(const Series& series, const Stored& stored, hsize_t count);
   void set_scalar(const std::string& path, double value);
   void check_in_place() const;
@@ -79,6 +88,7 @@ class Writer : public RunWriter {
   h5::File file_;
   Handle root_;
   std::vector<Stored> tables_;
+  std::vector<StoredGrid> grids_;
   std::map<std::string, Scalar> scalars_;  ///< by path
   Handle event_step_, event_kind_, event_message_, status_;
   std::vector<Event> events_;
@@ -97,6 +107,13 @@ Writer::Writer(std::string path, const RunHeader& header, const Carried& carried
   results::make_layout(file_, root_, header);
   for (const Table& table : header.tables)
     tables_.push_back({.table = table, .series = {}, .pending = {}, .width = table.row_width()});
+  for (const Grid& grid : header.grids)
+    grids_.push_back(
+        {.grid = grid,
+         .sets = {},
+         .values = std::vector<std::vector<double>>(
+             grid.values.size(),
+             std::vector<double>(grid.cells(), std::numeric_limits<double>::quiet_NaN()))});
   for (const ResultSlot& slot : header.results) scalars_["/results/" + slot.name] = {};
   for (const ResultSlot& slot : header.wallclock) scalars_["/wallclock/" + slot.name] = {};
   open_objects();
@@ -161,6 +178,9 @@ void Writer::open_objects() {
   };
   for (Stored& stored : tables_) open_table(stored);
   for (auto& [name, scalar] : scalars_) scalar.set = open(name);
+  for (StoredGrid& stored : grids_)
+    for (const ResultSlot& value : stored.grid.values)
+      stored.sets.push_back(open(stored.grid.path + "/" + value.name));
   event_step_ = open("/events/step");
   event_kind_ = open("/events/kind");
   event_message_ = open("/events/message");
@@ -170,6 +190,7 @@ void Writer::open_objects() {
 void Writer::close_objects() {
   for (Stored& stored : tables_) stored.series.clear();
   for (auto& [name, scalar] : scalars_) scalar.set.reset();
+  for (StoredGrid& stored : grids_) stored.sets.clear();
   for (Handle* set : {&event_step_, &event_kind_, &event_message_, &status_}) set->reset();
 }
 
@@ -180,6 +201,14 @@ void Writer::take_over(const Carried& carried) {
     require(rows->second.size() % stored.width == 0, "carried rows are not whole");
     stored.pending = rows->second;
   }
+  for (StoredGrid& stored : grids_)
+    if (const auto grid = carried.grids.find(stored.grid.path); grid != carried.grids.end()) {
+      require(grid->second.size() == stored.values.size(), "a carried grid has other arrays");
+      for (std::size_t v = 0; v < stored.values.size(); ++v)
+        require(grid->second[v].size() == stored.values[v].size(), "a carried grid has other axes");
+      stored.values = grid->second;
+      stored.pending = true;
+    }
   events_ = carried.events;
   for (const auto& [name, value] : carried.results)
     if (scalars_.contains("/results/" + name)) set_scalar("/results/" + name, value);
@@ -202,6 +231,13 @@ void Writer::set_scalar(const std::string& path, double value) {
 
 void Writer::result(const std::string& name, double value) {
   set_scalar("/results/" + name, value);
+}
+
+void Writer::cell(std::size_t grid, std::size_t cell, std::span<const double> values) {
+  StoredGrid& stored = grids_.at(grid);
+  require(values.size() == stored.values.size(), "a number for each array of a grid");
+  for (std::size_t v = 0; v < values.size(); ++v) stored.values[v].at(cell) = values[v];
+  stored.pending = true;
 }
 
 void Writer::wallclock(const std::string& name, double seconds) {
@@ -259,8 +295,20 @@ void Writer::write_events() {
   events_.clear();
 }
 
+void Writer::write_grid(StoredGrid& stored) {
+  for (std::size_t v = 0; stored.pending && v < stored.sets.size(); ++v) {
+    const std::string doing = "write " + stored.grid.path;
+    file_.check(H5Dwrite(stored.sets[v], H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                         stored.values[v].data()),
+                doing);
+    file_.check(H5Dflush(stored.sets[v]), doing);
+  }
+  stored.pending = false;
+}
+
 void Writer::write_pending() {
   for (Stored& stored : tables_) write_rows(stored);
+  for (StoredGrid& stored : grids_) write_grid(stored);
   write_events();
   for (auto& [name, scalar] : scalars_) {
     if (!scalar.pending) continue;

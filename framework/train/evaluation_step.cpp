@@ -8,8 +8,9 @@
 namespace bitwright {
 
 EvaluationStep::EvaluationStep(Network& network, MethodStack& methods, const BatchShape& b,
-                               DType precision, BatchStatistics statistics)
-    : methods_(methods), batch_(b) {
+                               DType precision, BatchStatistics statistics,
+                               ForwardHooks* after_methods)
+    : methods_(methods), after_methods_(after_methods), batch_(b) {
   Forward forward(tape_, statistics == BatchStatistics::of_the_batch, *this, true);
   logits_ = logits(network, forward, tape_.constant(batch_.images), precision);
   tape_.plan(std::array{logits_});
@@ -26,16 +27,23 @@ Variable EvaluationStep::trained(Forward& forward, const Tensor& value) {
 }
 
 Variable EvaluationStep::layer_input(Forward& forward, const Layer& layer, const Variable& x) {
-  return methods_.layer_input(forward, layer, x);
+  const Variable input = methods_.layer_input(forward, layer, x);
+  return after_methods_ ? after_methods_->layer_input(forward, layer, input) : input;
 }
 
 Variable EvaluationStep::layer_output(Forward& forward, const Layer& layer, const Variable& y) {
-  return methods_.layer_output(forward, layer, y);
+  const Variable output = methods_.layer_output(forward, layer, y);
+  return after_methods_ ? after_methods_->layer_output(forward, layer, output) : output;
 }
 
 void EvaluationStep::deploy(Deployment deployment) {
-  for (auto& [parameter, weight] : weights_)
-    methods_.write_deployed(*parameter, deployment, weight);
+  deploy([&](const Parameter& parameter, Tensor& weight) {
+    methods_.write_deployed(parameter, deployment, weight);
+  });
+}
+
+void EvaluationStep::deploy(const std::function<void(const Parameter&, Tensor&)>& write) {
+  for (auto& [parameter, weight] : weights_) write(*parameter, weight);
 }
 
 EvaluationStep::Sums EvaluationStep::run(std::int64_t valid) {

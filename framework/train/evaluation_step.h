@@ -2,6 +2,7 @@
 // The deployed network on one batch, traced once and replayed.
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -15,15 +16,18 @@ namespace bitwright {
 /// it then also moves the running ones.
 enum class BatchStatistics { running, of_the_batch };
 
-/// Works on copies of the weights, written by the transforms: nothing of the training state is
-/// touched, so there is nothing to restore.
+/// Works on copies of the weights, written by the transforms or the caller: nothing of the training
+/// state is touched, so there is nothing to restore.
 class EvaluationStep final : private ForwardHooks {
  public:
   EvaluationStep(Network& network, MethodStack& methods, const BatchShape& batch,
                  DType precision = DType::f32,
-                 BatchStatistics statistics = BatchStatistics::running);
+                 BatchStatistics statistics = BatchStatistics::running,
+                 ForwardHooks* after_methods = nullptr);
 
   void deploy(Deployment deployment);  ///< what run() evaluates from now on
+  /// The same with weights that the caller writes.
+  void deploy(const std::function<void(const Parameter&, Tensor&)>& write);
 
   BatchTensors& batch() { return batch_; }  ///< to be filled before run()
   float* images() { return batch_.images.f32(); }
@@ -44,6 +48,7 @@ class EvaluationStep final : private ForwardHooks {
   Variable layer_output(Forward& forward, const Layer& layer, const Variable& y) override;
 
   MethodStack& methods_;
+  ForwardHooks* after_methods_;  // sees inputs and outputs of layers last; may be null
   BatchTensors batch_;
   Tensor probabilities_;
   std::vector<std::pair<const Parameter*, Tensor>> weights_;

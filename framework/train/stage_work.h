@@ -42,6 +42,8 @@ class TrainingObserver {
   virtual void on_step(const StepRecord&) {}
   virtual void on_evaluation(const EvaluationRecord&) {}
   virtual void on_epoch(const EpochRecord&) {}
+  /// A cell of the stage's grid is known.
+  virtual void on_cell(std::int64_t /*cell*/, const Evaluation&) {}
   /// After everything else of a step: true ends the loop here (checkpoints, signals).
   virtual bool on_step_complete(std::int64_t /*steps_done*/) { return false; }
 };

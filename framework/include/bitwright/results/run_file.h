@@ -40,6 +40,36 @@ struct ResultSlot {
   std::string description;
 };
 
+/// One axis of a grid: numbers, or texts.
+struct GridAxis {
+  std::string name;
+  std::string unit;
+  std::string description;
+  std::vector<double> numbers = {};
+  std::vector<std::string> texts = {};  ///< not empty: instead of numbers
+  bool integer = false;                 ///< numbers are stored as int64
+
+  std::size_t size() const { return texts.empty() ? numbers.size() : texts.size(); }
+};
+
+/// Results for every combination of some settings, such as accuracies of one network at many
+/// precisions: arrays with one dimension for each axis, NaN until they are known.
+struct Grid {
+  std::string path;  ///< "/grids/NAME"
+  std::vector<GridAxis> axes;
+  std::vector<ResultSlot> values;  ///< the arrays
+
+  std::size_t cells() const;
+  /// Index on each axis of a cell; the last axis is the fastest.
+  std::vector<std::size_t> place(std::size_t cell) const;
+};
+
+/// A grid as read back.
+struct GridData {
+  Grid grid;
+  std::vector<std::vector<double>> values;  ///< of each array, row-major
+};
+
 /// What /wallclock holds unless a header says otherwise.
 std::vector<ResultSlot> standard_wallclock();  ///< started, training, steps, waiting, total
 
@@ -52,6 +82,7 @@ struct RunHeader {
   std::vector<Table> tables;
   std::vector<ResultSlot> results;
   std::vector<ResultSlot> wallclock = standard_wallclock();
+  std::vector<Grid> grids = {};
 };
 
 /// Rows of one table as read back; columns in the order of `Table::columns`.
@@ -72,6 +103,7 @@ struct Carried {
   std::map<std::string, std::vector<double>> rows;  ///< by table path, row-major
   std::vector<Event> events;
   std::map<std::string, double> results;
+  std::map<std::string, std::vector<std::vector<double>>> grids = {};  ///< by path
 };
 
 /// How a run ended, as /status says it.
@@ -98,6 +130,8 @@ class RunWriter {
   /// Buffers an event. Texts over event_kind_bytes or event_message_bytes (UTF-8) are cut.
   virtual void event(const Event& event) = 0;
   virtual void result(const std::string& name, double value) = 0;
+  /// The numbers of one cell, one for each array of the grid. `grid` indexes RunHeader::grids.
+  virtual void cell(std::size_t grid, std::size_t cell, std::span<const double> values) = 0;
   /// Wall-clock facts of the run, kept apart under /wallclock (seconds).
   virtual void wallclock(const std::string& name, double seconds) = 0;
   /// Makes everything appended so far visible to readers; `sync` also forces it to the disk.
@@ -121,6 +155,7 @@ class RunReader {
   virtual RunHeader header() const = 0;
   /// All rows that are complete at this moment; of a live file, call again for newer ones.
   virtual TableData table(const std::string& path) const = 0;
+  virtual GridData grid(const std::string& path) const = 0;
   virtual std::vector<Event> events() const = 0;
   virtual std::map<std::string, double> results() const = 0;
   virtual std::map<std::string, double> wallclock() const = 0;
@@ -130,7 +165,7 @@ class RunReader {
 };
 
 /// What a run that resumes at `step` keeps: the rows and events up to and including that step
-/// (judged by the column `step`; tables without one are kept whole), and all results.
+/// (judged by the column `step`; tables without one are kept whole), all results and all grids.
 Carried carried_until(const RunReader& reader, std::int64_t step);
 
 /// "DIR" or "DIR/run.h5" to "DIR/run.h5".
