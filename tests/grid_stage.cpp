@@ -36,7 +36,7 @@ const std::string grid = R"(  - name: widths
       activation_bits: [32, 4]
       step_ratio: [0.8, 1]
       power_of_two: both
-      bias_correction: yes
+      bias_correction: with
       keep_float: [first]
       calibration_images: 100
 )";

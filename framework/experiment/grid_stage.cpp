@@ -15,7 +15,7 @@ static Options quantizer_options() {
 }
 
 Options grid_options() {
-  const std::vector<std::string> switched{"no", "yes", "both"};
+  const std::vector<std::string> switched{"without", "with", "both"};
   return Options{}
       .components("quantizers", "quantizers", "of weights, one after the other; none: no grid",
                   quantizer_options())
@@ -23,13 +23,13 @@ Options grid_options() {
       .unit("bits")
       .min(1)
       .max(32)
-      .choice("bias_correction", switched, "no",
+      .choice("bias_correction", switched, "without",
               "the mean of each output channel is set back to what it was; both: an axis")
       .integers("activation_bits", {32}, "32: float activations")
       .unit("bits")
       .min(1)
       .max(32)
-      .choice("power_of_two", switched, "no",
+      .choice("power_of_two", switched, "without",
               "every step, and its clip, becomes the nearest power of two; both: an axis")
       .reals("step_ratio", {1}, "factors on every step, and its clip, that was found")
       .symbol("r")
@@ -95,7 +95,7 @@ static void check_widths(const Quantizer& quantizer, const Settings& grid, const
 static std::vector<bool> switch_axis(const Settings& grid, const char* option) {
   const std::string& value = grid.text(option);
   if (value == "both") return {false, true};
-  return {value == "yes"};
+  return {value == "with"};
 }
 
 static std::vector<int> widths_of(const Settings& grid, const char* axis) {
