@@ -167,7 +167,7 @@ def main():
     parser.add_argument("--cells", type=int, help="as many as there must be")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the moments")
     parser.add_argument("--limit", type=float, default=900, help="seconds that one sweep may take")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     print(f"sweep_kill: moments from seed {args.seed}", flush=True)
     chance = random.Random(args.seed)
     try:

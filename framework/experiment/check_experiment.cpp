@@ -87,13 +87,6 @@ void check_first_start(const Settings& config) {
 
 }  // namespace
 
-void check_folder_name(const std::string& name, const Place& where) {
-  constexpr auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  if (name.empty() || name.find_first_not_of(allowed) != std::string::npos || name[0] == '.')
-    throw config_error(where, fmt::format("'{}' cannot name a folder", name),
-                       "letters, digits, '.', '_' and '-'", "choose another name");
-}
-
 void check_experiment(const Settings& config) {
   std::vector<Error> problems;
   const auto collect = [&](const std::function<void()>& check) {

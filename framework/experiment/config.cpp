@@ -1,5 +1,7 @@
 #include "experiment/config.h"
 
+#include <fmt/format.h>
+
 #include "experiment/compose.h"
 #include "experiment/overrides.h"
 #include "experiment/read_yaml.h"
@@ -51,6 +53,13 @@ Settings parse_config(const std::string& text, const std::string& name,
 Settings load_config(const std::string& file, const std::vector<std::string>& overrides,
                      const Options& options, const Registries& registries) {
   return resolve_whole(read_config(file, overrides), options, registries);
+}
+
+void check_folder_name(const std::string& name, const Place& where) {
+  constexpr auto allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  if (name.empty() || name.find_first_not_of(allowed) != std::string::npos || name[0] == '.')
+    throw config_error(where, fmt::format("'{}' cannot name a folder", name),
+                       "letters, digits, '.', '_' and '-'", "choose another name");
 }
 
 }  // namespace bitwright
