@@ -158,7 +158,8 @@ def self_check():
               '#include "b.h"\n')
         write(root, "methods/x/b.h", "#include <zlib.h>\n")
         write(root, "methods/x/tests/a.cpp", "#include <doctest/doctest.h>\n")
-        write(root, "README.md", "`build/home/x`, $HOME/work/x, <https://example.org/home/x>\n")
+        write(root, "README.md", f"`build{slash}home/x`, $HOME{slash}work/x, "
+                                 f"<https://example.org{slash}home/x>\n")
         found = violations(root)[0]
         assert not found, f"wrongly caught: {found}"
 
