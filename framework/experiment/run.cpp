@@ -10,6 +10,7 @@
 #include "experiment/handed_over.h"
 #include "experiment/initial_weights.h"
 #include "experiment/provenance.h"
+#include "train/network_state.h"
 
 namespace bitwright {
 
@@ -286,12 +287,7 @@ void Run::save_final() {
         v.tensor(p.name, hard);
       }
     }
-    {
-      const StateScope scope(v, "network");
-      network_->visit(v);
-    }
-    const StateScope scope(v, "methods");
-    stage_->methods->visit(v);
+    visit_network(*network_, *stage_->methods, v);
   });
 }
 

@@ -10,11 +10,16 @@ Evaluator::Evaluator(Network& network, MethodStack& methods,
 
 Evaluation Evaluator::run(Deployment deployment) {
   step_.deploy(deployment);
+  return evaluate_all(*loader_, step_.batch(), [this](std::int64_t n) { return step_.run(n); });
+}
+
+Evaluation evaluate_all(EvaluationLoader& loader, BatchTensors& batch,
+                        const std::function<EvaluationStep::Sums(std::int64_t)>& run) {
   double loss = 0;
   std::int64_t correct = 0, count = 0;
-  loader_->rewind();
-  while (const std::int64_t valid = loader_->next(step_.batch())) {
-    const EvaluationStep::Sums sums = step_.run(valid);
+  loader.rewind();
+  while (const std::int64_t valid = loader.next(batch)) {
+    const EvaluationStep::Sums sums = run(valid);
     loss += sums.loss;
     correct += sums.correct;
     count += valid;

@@ -1,6 +1,7 @@
 #pragma once
 // Loss and accuracy of the deployed network on a fixed set of images.
 
+#include <functional>
 #include <memory>
 
 #include <bitwright/data/loader.h>
@@ -13,6 +14,11 @@ struct Evaluation {
   double loss = 0;      ///< mean cross-entropy, nats
   double accuracy = 0;  ///< fraction of images, top-1
 };
+
+/// Loss and accuracy over all images of a loader, whose batches are put into `batch`; `run` lets
+/// the first so many of one through.
+Evaluation evaluate_all(EvaluationLoader& loader, BatchTensors& batch,
+                        const std::function<EvaluationStep::Sums(std::int64_t)>& run);
 
 class Evaluator {
  public:

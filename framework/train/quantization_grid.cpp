@@ -21,9 +21,7 @@ std::int64_t GridOptions::cells() const {
 QuantizationGrid::QuantizationGrid(Network& network, MethodStack& methods, Evaluator& validation,
                                    EvaluationLoader& images, EvaluationLoader& calibration,
                                    BatchLoader& training, const GridOptions& options)
-    : network_(network),
-      methods_(methods),
-      validation_(validation),
+    : EvaluationWork(network, methods, validation),
       images_(images),
       calibration_(calibration),
       training_(training),
@@ -109,7 +107,8 @@ Evaluation QuantizationGrid::evaluate(const Cell& cell) {
     for (Buffer& buffer : network_.buffers()) visitor.tensor(buffer.name, buffer.value);
   };
   if (training_pass_) statistics.save(buffers), reestimate();
-  const Evaluation result = evaluate_images();
+  const Evaluation result = evaluate_all(images_, quantized_.step().batch(),
+                                         [this](std::int64_t n) { return quantized_.run(n); });
   if (training_pass_) statistics.load(buffers);
   return known_[key] = result;
 }
@@ -147,41 +146,12 @@ void QuantizationGrid::calibrate(const Cell& cell) {
     quantized_.run(images);
 }
 
-Evaluation QuantizationGrid::evaluate_images() {
-  double loss = 0;
-  std::int64_t correct = 0, count = 0;
-  images_.rewind();
-  while (const std::int64_t valid = images_.next(quantized_.step().batch())) {
-    const EvaluationStep::Sums sums = quantized_.run(valid);
-    loss += sums.loss;
-    correct += sums.correct;
-    count += valid;
-  }
-  const auto n = static_cast<double>(count);
-  return {loss / n, static_cast<double>(correct) / n};
-}
-
 void QuantizationGrid::reestimate() {
   training_.seek(0);
   average_batch_statistics(network_, options_.batch_norm_batches, [this] {
     training_.next(training_pass_->step().batch());
     training_pass_->run(training_.shape().n);
   });
-}
-
-void QuantizationGrid::visit(StateVisitor& visitor) {
-  {
-    const StateScope scope(visitor, "current");
-    {
-      const StateScope network(visitor, "network");
-      network_.visit(visitor);
-    }
-    const StateScope methods(visitor, "methods");
-    methods_.visit(visitor);
-  }
-  const StateScope scope(visitor, "progress");
-  visitor.integer("step", done_);
-  visitor.real("best_accuracy", accuracy_);
 }
 
 }  // namespace bitwright

@@ -10,8 +10,8 @@
 #include <bitwright/data/loader.h>
 #include <bitwright/quant/quantizer.h>
 
+#include "train/evaluation_work.h"
 #include "train/quantized_network.h"
-#include "train/stage_work.h"
 
 namespace bitwright {
 
@@ -33,7 +33,7 @@ struct GridOptions {
 
 /// Evaluates cell after cell; each counts as one step. Leaves no trace: weights, running statistics
 /// and methods are as before.
-class QuantizationGrid final : public StageWork {
+class QuantizationGrid final : public EvaluationWork {
  public:
   /// `images` are what cells are evaluated on, `calibration` what activations' ranges are found on,
   /// `training` what running statistics are measured on. All of them, and the rest, are the
@@ -44,14 +44,6 @@ class QuantizationGrid final : public StageWork {
 
   bool run(TrainingObserver& observer) override;
   void observe(StepObserver* observer) override;
-  std::int64_t steps_done() const override { return done_; }
-  std::int64_t selected_step() const override { return done_; }
-  double selected_accuracy() const override { return accuracy_; }
-  void restore_selected() override {}
-  void keep() override {}
-  void restore_kept() override {}
-  AveragedScope evaluated_weights() override { return AveragedScope(none_); }
-  void visit(StateVisitor& visitor) override;
 
  private:
   struct Cell {
@@ -65,12 +57,8 @@ class QuantizationGrid final : public StageWork {
   Evaluation evaluate(const Cell& cell);
   void quantize_weights(const Cell& cell, const Precision& precision);
   void calibrate(const Cell& cell);
-  Evaluation evaluate_images();
   void reestimate();
 
-  Network& network_;
-  MethodStack& methods_;
-  Evaluator& validation_;
   EvaluationLoader &images_, &calibration_;
   BatchLoader& training_;
   const GridOptions& options_;
@@ -79,9 +67,6 @@ class QuantizationGrid final : public StageWork {
   std::map<std::string, std::vector<Range>> weight_ranges_;
   std::string calibrated_;                   // for which weights
   std::map<std::string, Evaluation> known_;  // cells that are the same although settings differ
-  WeightAverage none_;
-  std::int64_t done_ = 0;
-  double accuracy_ = -1;
 };
 
 }  // namespace bitwright

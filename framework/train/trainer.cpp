@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "train/network_state.h"
+
 namespace bitwright {
 
 using Clock = std::chrono::steady_clock;
@@ -22,7 +24,8 @@ Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
       options_(options),
       training_step_(network, methods, optimizer, loader.shape(), options.precision,
                      options.update) {
-  best_.save([this](StateVisitor& v) { visit_network(v); });  // fixes names and shapes
+  best_.save(
+      [this](StateVisitor& v) { visit_network(network_, methods_, v); });  // fixes names and shapes
 }
 
 bool Trainer::run(TrainingObserver& observer) {
@@ -115,7 +118,7 @@ EvaluationRecord Trainer::evaluate() {
     worse_ = 0;
     best_accuracy_ = record.hard.accuracy;
     best_step_ = step_;
-    best_.save([this](StateVisitor& v) { visit_network(v); });
+    best_.save([this](StateVisitor& v) { visit_network(network_, methods_, v); });
   }
   return record;
 }
@@ -148,31 +151,21 @@ std::string Trainer::ended_early() const {
 }
 
 void Trainer::restore_selected() {
-  best_.load([this](StateVisitor& v) { visit_network(v); });
+  best_.load([this](StateVisitor& v) { visit_network(network_, methods_, v); });
 }
 
 void Trainer::keep() {
-  kept_.save([this](StateVisitor& v) { visit_network(v); });
+  kept_.save([this](StateVisitor& v) { visit_network(network_, methods_, v); });
 }
 
 void Trainer::restore_kept() {
-  kept_.load([this](StateVisitor& v) { visit_network(v); });
-}
-
-// What a network needs to be evaluated again: weights, statistics, and the methods' state.
-void Trainer::visit_network(StateVisitor& visitor) {
-  {
-    const StateScope scope(visitor, "network");
-    network_.visit(visitor);
-  }
-  const StateScope scope(visitor, "methods");
-  methods_.visit(visitor);
+  kept_.load([this](StateVisitor& v) { visit_network(network_, methods_, v); });
 }
 
 void Trainer::visit(StateVisitor& visitor) {
   {
     const StateScope scope(visitor, "current");
-    visit_network(visitor);
+    visit_network(network_, methods_, visitor);
   }
   {
     const StateScope scope(visitor, "optimizer");

@@ -60,7 +60,6 @@ class Trainer final : public StageWork {
   EvaluationRecord evaluate();
   EpochRecord close_epoch(const Evaluation& hard);
   void freeze_and_restart();
-  void visit_network(StateVisitor& visitor);
 
   Network& network_;
   MethodStack& methods_;
