@@ -107,6 +107,7 @@ def kill_cell(sweep, process, chance):
 
 
 def stop_and_look(sweep, seconds):
+    sweep.alone()  # cells of a sweep killed before may still be saving, and are not this one's
     process = sweep.start("--resume")
     time.sleep(seconds)
     process.send_signal(signal.SIGTERM)
