@@ -116,15 +116,45 @@ def check_wrong(cwd):
         ('column: "#slow"', "column: BC", "two cells stand in row"),
         ("experiment: e.yaml,", "experiment: none.yaml,", "none.yaml"),
         ("tolerance", "tolerence", "did you mean 'tolerance'"),
+        ("experiment: e.yaml, ", "", "cell 'a' has no runs"),
+        ("value: not printed", "of: a, value: not printed", "names runs of its own"),
+        ("experiment: e.yaml,\n   set: [stages.q.optimizer.learning_rate=0.0005], seeds: [1, 2, 3],",
+         "of: c,", "no cell 'c' above this one"),
+        ("value: not printed", "show: value, value: not printed", "different units"),
     ):
         (cwd / "wrong.yaml").write_text(TABLE.replace(old, new, 1))
         message = bitwright("table", "wrong.yaml", cwd=cwd, status=2)
         assert says in message and message.count("\n") == 1, message
 
 
+def check_logged(cwd):
+    """A cell that shows what the runs of another logged, from runs and from records."""
+    more = ("- {name: steps, row: logged, column: BC, of: a, metric: 'evaluation/val_accuracy_hard',\n"
+            "   show: value, digits: 4, value: not printed}\n")
+    (cwd / "logged.yaml").write_text(TABLE + more)
+
+    def lines():
+        text = bitwright("table", "logged.yaml", "--format", "csv", cwd=cwd)
+        return [line for line in csv.DictReader(io.StringIO(text)) if line["cell"] == "steps"]
+
+    from_runs = lines()
+    assert [line["seed"] for line in from_runs] == ["1", "2"] and from_runs[0]["unit"] == ""
+    assert all(0 < float(line["value"]) <= 1 for line in from_runs), from_runs
+    text = bitwright("table", "logged.yaml", "--keep", cwd=cwd)
+    assert "| paper |" in text and " % (2)" in text, text  # units differ: each number has its own
+    (cwd / "runs").rename(cwd / "away")
+    assert [line["value"] for line in lines()] == [line["value"] for line in from_runs]
+    (cwd / "logged.yaml").write_text((TABLE + more).replace("val_accuracy_hard'", "steepness'"))
+    text = bitwright("table", "logged.yaml", cwd=cwd).replace("\\_", "_")
+    assert "does not hold evaluation/steepness" in text, text
+    (cwd / "away").rename(cwd / "runs")
+    message = bitwright("table", "logged.yaml", cwd=cwd, status=5)
+    assert "val_accuracy_hard" in message and message.count("\n") == 1, message
+
+
 def check_pages():
-    """table-N.md beside table-N.yaml is what its records give."""
-    for path in sorted((TOP / "experiments").glob("*/table-*.yaml")):
+    """The page beside a table is what the table's records give."""
+    for path in sorted((TOP / "experiments").glob("*/*.yaml")):
         page = path.with_suffix(".md")
         if page.exists():
             given = bitwright("table", str(path.relative_to(TOP)), "--records-only", cwd=TOP)
@@ -171,6 +201,7 @@ def main():
         assert "other settings: stages.0.steps" in text.replace("\\_", "_"), text
         (cwd / "e.yaml").write_text(EXPERIMENT)
         check_wrong(cwd)
+        check_logged(cwd)
     check_pages()
 
 

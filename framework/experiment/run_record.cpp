@@ -12,6 +12,7 @@
 #include <bitwright/results/run_file.h>
 
 #include "experiment/run_directory.h"
+#include "results/logged_value.h"
 
 namespace bitwright {
 
@@ -58,7 +59,8 @@ static double images_seen(const RunReader& reader, const std::string& config) {
   return images;
 }
 
-std::optional<RunRecord> record_of_run(const std::string& directory) {
+std::optional<RunRecord> record_of_run(const std::string& directory,
+                                       const std::set<std::string>& logged) {
   const RunDirectory run(directory);
   if (!run.exists() || !run.finished()) return {};
   const auto reader = RunReader::open(run.run_file());
@@ -75,6 +77,8 @@ std::optional<RunRecord> record_of_run(const std::string& directory) {
     }
   record.images = images_seen(*reader, header.config);
   record.results = reader->results();
+  for (const std::string& name : logged)
+    record.results[name] = results::logged_value(*reader, name, run.run_file());
   return record;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,15 +18,17 @@ struct RunRecord {
   std::map<std::string, std::string> data;    ///< hashes, by source
   std::map<std::string, std::string> environment;  ///< version, git, cpu, threads ...
   double images = 0;                               ///< training images seen in all stages
-  std::map<std::string, double> results;           ///< NaN: unknown
+  std::map<std::string, double> results;           ///< logged values too; NaN: unknown
 
   std::string config_hash() const;  ///< SHA-256 of `config`
   std::string revision() const;     ///< "0.1.0 (abc123)"
 };
 
-/// Of a run directory; nothing when there is no finished run. Throws storage errors for one that
-/// cannot be read.
-std::optional<RunRecord> record_of_run(const std::string& directory);
+/// Of a run directory; nothing when there is no finished run. `logged` are values of its series and
+/// grids (results/logged_value.h) that join the results. Throws storage errors for a run that
+/// cannot be read or did not log one of them.
+std::optional<RunRecord> record_of_run(const std::string& directory,
+                                       const std::set<std::string>& logged = {});
 
 /// JSON, one value a line. Reading throws a storage error for what is no record.
 std::string record_text(const RunRecord& record);

@@ -17,6 +17,7 @@
 #include "experiment/runner.h"
 #include "experiment/schema.h"
 #include "experiment/table_options.h"
+#include "results/logged_value.h"
 
 namespace fs = std::filesystem;
 
@@ -32,6 +33,15 @@ std::optional<double> paper_value(const Settings& cell) {
     throw config_error(cell.where("value"), fmt::format("'{}' is not a value of a paper", text),
                        "a number, 'not printed' or 'unverified'");
   return value;
+}
+
+const Settings& cell_called(const Settings& table, const std::string& name) {
+  return *std::ranges::find(table.sections("cells"), name,
+                            [](const Settings& cell) { return cell.text("name"); });
+}
+
+const std::string& shown_as(const Settings& cell, const Settings& table) {
+  return (cell.has("show") ? cell : table).text("show");
 }
 
 void check_cells(const Settings& table) {
@@ -51,7 +61,7 @@ void check_cells(const Settings& table) {
                                      cell.text("column")),
                          "a place of its own for each");
     const std::string& metric = cell.text("metric");
-    if (!metrics.contains(metric)) {
+    if (!results::is_logged(metric) && !metrics.contains(metric)) {
       const std::string near = nearest_name(metric, {metrics.begin(), metrics.end()});
       throw config_error(cell.where("metric"), fmt::format("no run has a result '{}'", metric),
                          near.empty() ? fmt::format("one of {}", fmt::join(metrics, ", "))
@@ -59,15 +69,22 @@ void check_cells(const Settings& table) {
     }
     paper_value(cell);
   }
-  for (const Settings& pair : table.sections("compare"))
+  for (const Settings& pair : table.sections("compare")) {
     for (const char* which : {"first", "second"})
       if (!names.contains(pair.text(which)))
         throw config_error(pair.where(which), fmt::format("no cell '{}'", pair.text(which)),
                            fmt::format("one of {}", fmt::join(names, ", ")));
+    const Settings &first = cell_called(table, pair.text("first")),
+                   &second = cell_called(table, pair.text("second"));
+    if (shown_as(first, table) != shown_as(second, table))
+      throw config_error(pair.where("first"),
+                         fmt::format("{} and {} are shown in different units", first.text("name"),
+                                     second.text("name")),
+                         "two cells with the same 'show'");
+  }
 }
 
-double shown(const Settings& table, double value) {
-  const std::string& how = table.text("show");
+double shown(const std::string& how, double value) {
   return how == "percent" ? 100 * value : how == "error" ? 100 * (1 - value) : value;
 }
 
@@ -109,7 +126,8 @@ struct Found {
 
 Found find_run(const TableRun& run, const std::vector<KeptRecord>& kept, Sources sources) {
   Found found;
-  if (auto record = sources == Sources::records ? std::nullopt : record_of_run(run.directory)) {
+  if (auto record =
+          sources == Sources::records ? std::nullopt : record_of_run(run.directory, run.logged)) {
     const auto keys = conflicts(*record, run.config);
     if (keys.empty()) {
       found.record = std::move(record);
@@ -154,10 +172,36 @@ results::TableCell empty_cell(const Settings& cell, const Settings& table) {
   c.row = cell.text("row");
   c.column = cell.text("column");
   c.metric = cell.text("metric");
+  c.unit = shown_as(cell, table) == "value" ? "" : "%";
+  c.digits = static_cast<int>((cell.has("digits") ? cell : table).integer("digits"));
   c.paper_text = cell.text("value");
   c.paper = paper_value(cell);
   c.tolerance = either(cell, table, "tolerance");
   return c;
+}
+
+// The cell that says what is run for cell i.
+std::size_t runs_of(const std::vector<Settings>& cells, std::size_t i) {
+  while (cells[i].has("of"))
+    i = static_cast<std::size_t>(
+        std::ranges::find(cells, cells[i].text("of"),
+                          [](const Settings& cell) { return cell.text("name"); }) -
+        cells.begin());
+  return i;
+}
+
+std::vector<std::int64_t> seeds_of(const Settings& cell) {
+  const auto& seeds = cell.integers("seeds");
+  return seeds.empty() ? std::vector<std::int64_t>{1} : seeds;
+}
+
+// Several cells may show one run: its record holds what all of them show.
+void share_metrics(std::vector<TableRun>& runs, const std::vector<Settings>& cells) {
+  std::map<std::string, std::set<std::string>> logged;  // by directory
+  for (const TableRun& run : runs)
+    if (const std::string& metric = cells[run.cell].text("metric"); results::is_logged(metric))
+      logged[run.directory].insert(metric);
+  for (TableRun& run : runs) run.logged = logged[run.directory];
 }
 
 }  // namespace
@@ -185,14 +229,16 @@ LoadedTable load_table(const Registries& registries, const std::string& file,
   if (const std::string& records = table.settings.text("records"); !records.empty())
     table.records = (here / records).lexically_normal().string();
   const auto& cells = table.settings.sections("cells");
-  for (std::size_t i = 0; i < cells.size(); ++i)
-    for (const std::int64_t seed : cells[i].integers("seeds")) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const std::size_t own = runs_of(cells, i);
+    for (const std::int64_t seed : seeds_of(cells[own])) {
       TableRun run;
       run.cell = i;
+      run.settings = own;
       run.seed = seed;
-      run.file = (here / cells[i].text("experiment")).lexically_normal().string();
-      run.set = cells[i].texts("set");
-      run.out = run.set.empty() ? out : out + "/" + cells[i].text("name");
+      run.file = (here / cells[own].text("experiment")).lexically_normal().string();
+      run.set = cells[own].texts("set");
+      run.out = run.set.empty() ? out : out + "/" + cells[own].text("name");
       run.set.insert(run.set.end(), changes.begin(), changes.end());
       std::vector<std::string> overrides = run.set;
       overrides.push_back(fmt::format("seed={}", seed));
@@ -203,6 +249,8 @@ LoadedTable load_table(const Registries& registries, const std::string& file,
       run.config = deciding_values(run.config_text);
       table.runs.push_back(std::move(run));
     }
+  }
+  share_metrics(table.runs, cells);
   return table;
 }
 
@@ -212,8 +260,6 @@ results::PaperTable fill_table(const LoadedTable& loaded, Sources sources) {
   filled.number = table.text("table");
   filled.paper = table.text("paper");
   filled.description = table.text("description");
-  filled.unit = table.text("show") == "value" ? "" : "%";
-  filled.digits = static_cast<int>(table.integer("digits"));
   filled.selection = selection_text(table);
   const auto& cells = table.sections("cells");
   for (const Settings& cell : cells) filled.cells.push_back(empty_cell(cell, table));
@@ -225,11 +271,13 @@ results::PaperTable fill_table(const LoadedTable& loaded, Sources sources) {
     if (!found.problem.empty()) cell.problems.push_back(found.problem);
     const auto value = found.record ? found.record->results.find(cell.metric)
                                     : std::map<std::string, double>::const_iterator{};
+    if (found.record && value == found.record->results.end())
+      cell.problems.push_back(fmt::format("{} does not hold {}", found.source, cell.metric));
     if (!found.record || value == found.record->results.end() || std::isnan(value->second)) {
       cell.missing.push_back(run.seed);
       continue;
     }
-    cell.runs.push_back({run.seed, shown(table, value->second),
+    cell.runs.push_back({run.seed, shown(shown_as(cells[run.cell], table), value->second),
                          seen_from(loaded.folder, found.source), found.record->revision()});
     cell.config_hash = found.record->config_hash();
     if (const auto whole = either(cells[run.cell], table, "paper_images"))
@@ -263,9 +311,9 @@ std::vector<std::string> keep_records(const LoadedTable& table, const std::strin
   if (failed) throw storage_error(table.records, "cannot be made: " + failed.message());
   std::vector<std::string> written;
   for (const TableRun& run : table.runs) {
-    const auto record = record_of_run(run.directory);
+    const auto record = record_of_run(run.directory, run.logged);
     if (!record || !conflicts(*record, run.config).empty()) continue;
-    const Settings& settings = table.settings.sections("cells")[run.cell];
+    const Settings& settings = table.settings.sections("cells")[run.settings];
     const std::string& cell = settings.text("name");
     const bool own_folder = !settings.texts("set").empty();
     const std::string path = fmt::format("{}/{}-seed-{}.json", table.records,

@@ -1,6 +1,7 @@
 #pragma once
 // A table file: which runs its cells stand for, where they lie, and what they say.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,14 @@ namespace bitwright {
 /// One run that a cell needs.
 struct TableRun {
   std::size_t cell = 0;
+  std::size_t settings = 0;  ///< the cell that says what is run; itself, or that of its 'of'
   std::int64_t seed = 0;
   std::string file;              ///< experiment
   std::vector<std::string> set;  ///< what the cell, then the command line changes
   std::string out;               ///< as for `run --out`
   std::string directory;
-  std::string config_text;  ///< resolved, as YAML
+  std::set<std::string> logged;  ///< metrics of all cells that show this run, results aside
+  std::string config_text;       ///< resolved, as YAML
   std::map<std::string, std::string> config;
 
   /// Everything after FILE on the command line of `run`, the seed aside.

@@ -47,8 +47,14 @@ const TableCell* PaperTable::at(const std::string& row, const std::string& colum
   return cell == cells.end() ? nullptr : &*cell;
 }
 
+std::optional<std::string> PaperTable::common_unit() const {
+  for (const TableCell& cell : cells)
+    if (cell.unit != cells.front().unit) return {};
+  return cells.empty() ? std::string() : cells.front().unit;
+}
+
 Comparison compare(const TableCell& first, const TableCell& second) {
-  Comparison c{first.name, second.name, {}, {}};
+  Comparison c{first.name, second.name, first.digits, {}, {}};
   std::vector<double> a, b;
   for (const CellRun& run : first.runs) {
     const auto other = std::ranges::find_if(
@@ -62,8 +68,13 @@ Comparison compare(const TableCell& first, const TableCell& second) {
   return c;
 }
 
-std::string value_text(const PaperTable& table, double value) {
-  return fmt::format("{:.{}f}", value, table.digits);
+std::string value_text(const TableCell& cell, double value) {
+  return fmt::format("{:.{}f}", value, cell.digits);
+}
+
+std::string unit_heading(const PaperTable& table) {
+  const auto unit = table.common_unit();
+  return unit && !unit->empty() ? ", " + *unit : "";
 }
 
 std::string budget_text(const TableCell& cell) {
@@ -73,8 +84,9 @@ std::string budget_text(const TableCell& cell) {
 std::string ours_text(const PaperTable& table, const TableCell& cell) {
   if (cell.runs.empty()) return "-";
   const Summary s = summarize(cell.values());
-  std::string text = value_text(table, s.mean);
-  if (s.sd) text += " +- " + value_text(table, *s.sd);
+  std::string text = value_text(cell, s.mean);
+  if (s.sd) text += " +- " + value_text(cell, *s.sd);
+  if (!table.common_unit() && !cell.unit.empty()) text += " " + cell.unit;
   text += fmt::format(" ({})", s.n);
   // Rows of another budget must never pass for the paper's protocol.
   if (cell.budget && std::abs(*cell.budget - 1) > 0.005)
@@ -82,17 +94,17 @@ std::string ours_text(const PaperTable& table, const TableCell& cell) {
   return text;
 }
 
-std::string delta_text(const PaperTable& table, const TableCell& cell) {
+std::string delta_text(const TableCell& cell) {
   const auto d = cell.delta();
-  return d ? fmt::format("{:+.{}f}", *d, table.digits) : "";
+  return d ? fmt::format("{:+.{}f}", *d, cell.digits) : "";
 }
 
-std::string comparison_text(const PaperTable& table, const Comparison& c) {
+std::string comparison_text(const Comparison& c) {
   const std::string names = fmt::format("{} - {}", c.first, c.second);
   if (!c.test) return names + ": no common seed";
   const Summary& d = c.test->difference;
-  std::string text = fmt::format("{}: {:+.{}f}", names, d.mean, table.digits);
-  if (d.sd) text += fmt::format(" +- {}", value_text(table, *d.sd));
+  std::string text = fmt::format("{}: {:+.{}f}", names, d.mean, c.digits);
+  if (d.sd) text += fmt::format(" +- {:.{}f}", *d.sd, c.digits);
   text += fmt::format(" over {} paired seed{}", d.n, d.n == 1 ? "" : "s");
   if (c.test->p) text += fmt::format(", two-sided paired t-test p = {:.2g}", *c.test->p);
   return text;

@@ -14,7 +14,7 @@ namespace bitwright::results {
 /// One finished run of a cell.
 struct CellRun {
   std::int64_t seed = 0;
-  double value = 0;      ///< of the cell's metric, in the table's unit
+  double value = 0;      ///< of the cell's metric, in the cell's unit
   std::string source;    ///< run file, or record, relative to the working directory
   std::string revision;  ///< of the program that ran it
 };
@@ -22,7 +22,9 @@ struct CellRun {
 /// What the paper printed and what we got for it.
 struct TableCell {
   std::string name, row, column;
-  std::string metric;           ///< a name under /results
+  std::string metric;           ///< a name under /results, or a logged value's
+  std::string unit;             ///< "%", "" ...
+  int digits = 2;               ///< after the point
   std::optional<double> paper;  ///< none: see `paper_text`
   std::string paper_text;       ///< as in the table file: "98.24", "not printed", "unverified"
   std::optional<double> tolerance;
@@ -43,33 +45,36 @@ struct TableCell {
 /// Two cells of the same seeds.
 struct Comparison {
   std::string first, second;  ///< names of cells: first - second
+  int digits = 2;             ///< after the point
   std::vector<std::int64_t> seeds;
   std::optional<PairedTest> test;  ///< none without a common seed
 };
 
 struct PaperTable {
   std::string number, paper, description;
-  std::string unit;       ///< "%", "" ...
   std::string selection;  ///< which weights the metrics belong to
-  int digits = 2;         ///< after the point
   std::vector<TableCell> cells;
   std::vector<Comparison> comparisons;
 
   std::vector<std::string> rows() const;     ///< in the order of the cells, each once
   std::vector<std::string> columns() const;  ///< the same
   const TableCell* at(const std::string& row, const std::string& column) const;
+  /// That of all cells; none where they differ: each number then has its own behind it.
+  std::optional<std::string> common_unit() const;
 };
 
 /// The difference of two cells over the seeds that both have.
 Comparison compare(const TableCell& first, const TableCell& second);
 
 // What a table says about itself in every format.
-std::string value_text(const PaperTable& table, double value);
+std::string value_text(const TableCell& cell, double value);
+/// The unit in a heading, ", %"; nothing where cells differ.
+std::string unit_heading(const PaperTable& table);
 /// "98.10 +- 0.19 (3)", "98.10 (1)", "-"; a cell of another budget than the paper's has it behind.
 std::string ours_text(const PaperTable& table, const TableCell& cell);
-std::string delta_text(const PaperTable& table, const TableCell& cell);  ///< "+0.12" or ""
+std::string delta_text(const TableCell& cell);   ///< "+0.12" or ""
 std::string budget_text(const TableCell& cell);  ///< "1", "0.1", "not stated"
-std::string comparison_text(const PaperTable& table, const Comparison& comparison);
+std::string comparison_text(const Comparison& comparison);
 
 std::string as_markdown(const PaperTable& table);
 std::string as_csv(const PaperTable& table);    ///< one line per cell and seed

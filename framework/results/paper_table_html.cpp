@@ -52,17 +52,17 @@ std::string table_row(const PaperTable& table, const TableCell& c) {
   const std::string kind =
       verdict == "within" || verdict == "above" || verdict == "below" ? verdict : "none";
   return "<tr>" + cell(escaped(c.row)) + cell(escaped(c.column)) + cell(escaped(c.paper_text)) +
-         cell(with_sign(escaped(ours_text(table, c)))) + cell(escaped(delta_text(table, c))) +
+         cell(with_sign(escaped(ours_text(table, c)))) + cell(escaped(delta_text(c))) +
          cell(escaped(verdict), kind) + cell(escaped(budget_text(c))) + "</tr>\n";
 }
 
-std::string source(const PaperTable& table, const TableCell& c) {
+std::string source(const TableCell& c) {
   std::string text = fmt::format("<li>{}: <code>{}</code>, configuration <code>{:.12}</code><ul>",
                                  escaped(c.name), escaped(c.metric), c.config_hash);
   text += fmt::format("<li><code>{}</code></li>", escaped(c.command));
   for (const CellRun& run : c.runs)
     text += fmt::format("<li>seed {}: {}, <a href=\"{}\">{}</a>, {}</li>", run.seed,
-                        value_text(table, run.value), escaped(run.source), escaped(run.source),
+                        value_text(c, run.value), escaped(run.source), escaped(run.source),
                         escaped(run.revision));
   for (const std::int64_t seed : c.missing) text += fmt::format("<li>seed {}: missing</li>", seed);
   for (const std::string& problem : c.problems)
@@ -74,7 +74,6 @@ std::string source(const PaperTable& table, const TableCell& c) {
 
 std::string as_html(const PaperTable& table) {
   const std::string title = escaped(fmt::format("Table {}: {}", table.number, table.paper));
-  const std::string unit = table.unit.empty() ? "" : ", " + escaped(table.unit);
   std::string text = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -85,7 +84,7 @@ std::string as_html(const PaperTable& table) {
       "<div class=\"wide\">\n<table>\n<thead>\n<tr><th>row</th><th>column</th>"
       "<th>paper{0}</th><th>ours: mean &plusmn; sd (n){0}</th><th>difference</th><th>verdict</th>"
       "<th>budget</th></tr>\n</thead>\n<tbody>\n",
-      unit);
+      escaped(unit_heading(table)));
   for (const TableCell& c : table.cells) text += table_row(table, c);
   text += fmt::format(
       "</tbody>\n</table>\n</div>\n<p>Budget: training images seen, as a share of the paper's "
@@ -94,11 +93,11 @@ std::string as_html(const PaperTable& table) {
   if (!table.comparisons.empty()) {
     text += "<h2>Paired comparisons</h2>\n<ul>\n";
     for (const Comparison& c : table.comparisons)
-      text += "<li>" + with_sign(escaped(comparison_text(table, c))) + "</li>\n";
+      text += "<li>" + with_sign(escaped(comparison_text(c))) + "</li>\n";
     text += "</ul>\n";
   }
   text += "<h2>Sources</h2>\n<ul>\n";
-  for (const TableCell& c : table.cells) text += source(table, c);
+  for (const TableCell& c : table.cells) text += source(c);
   return text + "</ul>\n</body>\n</html>\n";
 }
 

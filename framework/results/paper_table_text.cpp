@@ -55,11 +55,11 @@ std::string markdown_row(const std::vector<std::string>& cells) {
   return "| " + join(cells, " | ", escaped_markdown) + " |\n";
 }
 
-std::string seeds_text(const PaperTable& table, const TableCell& cell) {
+std::string seeds_text(const TableCell& cell) {
   std::string text;
   for (const CellRun& run : cell.runs)
     text +=
-        fmt::format("{}{}: {}", text.empty() ? "" : ", ", run.seed, value_text(table, run.value));
+        fmt::format("{}{}: {}", text.empty() ? "" : ", ", run.seed, value_text(cell, run.value));
   for (const std::int64_t seed : cell.missing)
     text += fmt::format("{}{}: missing", text.empty() ? "" : ", ", seed);
   return text;
@@ -94,19 +94,18 @@ std::string as_markdown(const PaperTable& table) {
   std::string text =
       fmt::format("# {}: {}\n\n", escaped_markdown(title(table)), escaped_markdown(table.paper));
   if (!table.description.empty()) text += escaped_markdown(table.description) + "\n\n";
-  const std::string unit = table.unit.empty() ? "" : ", " + table.unit;
+  const std::string unit = unit_heading(table);
   text += markdown_row({"row", "column", "paper" + unit, "ours: mean +- sd (n)" + unit,
                         "difference", "verdict", "budget", "by seed"});
   text += "|---|---|---|---|---|---|---|---|\n";
   for (const TableCell& cell : table.cells)
     text += markdown_row({cell.row, cell.column, cell.paper_text, ours_text(table, cell),
-                          delta_text(table, cell), cell.verdict(), budget_text(cell),
-                          seeds_text(table, cell)});
+                          delta_text(cell), cell.verdict(), budget_text(cell), seeds_text(cell)});
   text += "\nBudget: training images seen, as a share of the paper's protocol. " +
           escaped_markdown(table.selection) + "\n";
   if (!table.comparisons.empty()) text += "\n## Paired comparisons\n\n";
   for (const Comparison& c : table.comparisons)
-    text += "- " + escaped_markdown(comparison_text(table, c)) + "\n";
+    text += "- " + escaped_markdown(comparison_text(c)) + "\n";
   text += "\n## Sources\n\n";
   for (const TableCell& cell : table.cells) text += markdown_source(cell);
   return text;
@@ -128,7 +127,7 @@ static std::vector<std::string> csv_cell(const PaperTable& table, const TableCel
           cell.row,
           cell.column,
           cell.metric,
-          table.unit,
+          cell.unit,
           cell.paper_text,
           std::to_string(cell.runs.size()),
           mean,
