@@ -5,12 +5,14 @@ whole sweep, sometimes one cell, and continued with --resume. Checks that
   - every metric and result of every cell equals the uninterrupted sweep's bit for bit, and so do its
     final checkpoints;
   - a cell that was finished before a kill is not touched afterwards;
-  - SIGTERM saves all cells, leaves no process behind, and exits with 143."""
+  - SIGTERM saves all cells, leaves no process behind, and exits with 143;
+  - the sweep goes on with the program it was started with when that file is removed."""
 
 import argparse
 import glob
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,12 +68,24 @@ class Sweep:
                         *args.override, "-j", str(args.jobs), "--out", out, "--quiet"]
         self.limit = args.limit
 
-    def start(self, *more):
-        return subprocess.Popen([*self.command, *more], stdin=subprocess.DEVNULL,
+    def start(self, *more, program=None):
+        command = [program or self.command[0], *self.command[1:]]
+        return subprocess.Popen([*command, *more], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
+    def finish_without_program(self, copy):
+        """As finish(), by a copy of the program that is removed while the first cells run."""
+        shutil.copy(self.command[0], copy)
+        process = self.start(program=copy)
+        while not cells_of(self.out) and process.poll() is None:
+            time.sleep(0.01)
+        os.remove(copy)
+        return self.ended(process)
+
     def finish(self, *more):
-        process = self.start(*more)
+        return self.ended(self.start(*more))
+
+    def ended(self, process):
         out, err = process.communicate(timeout=self.limit)
         need(process.returncode == 0, f"exit status {process.returncode}: {out[-1000:]}{err[-2000:]}")
         return out.split()
@@ -175,7 +189,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix="sweep-kill-") as scratch:
             whole = Sweep(args, os.path.join(scratch, "whole"))
             begin = time.monotonic()
-            files = whole.finish()
+            files = whole.finish_without_program(os.path.join(scratch, "bitwright"))
             seconds = time.monotonic() - begin
             print(f"uninterrupted: {len(files)} cells, {seconds:.1f} s", flush=True)
             need(not args.cells or len(files) == args.cells, f"{len(files)} cells")

@@ -58,7 +58,8 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 }  // namespace
 
 ChildProcess::ChildProcess(std::vector<std::string> command,
-                           const std::map<std::string, std::string>& changes) {
+                           const std::map<std::string, std::string>& changes,
+                           const std::string& program) {
   Pipe out, err;
   auto environment = merged_environment(changes);
   posix_spawn_file_actions_t actions;
@@ -66,8 +67,8 @@ ChildProcess::ChildProcess(std::vector<std::string> command,
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out.ends[1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err.ends[1], STDERR_FILENO);
-  const int failed = posix_spawnp(&pid_, command[0].c_str(), &actions, nullptr,
-                                  pointers(command).data(), pointers(environment).data());
+  const int failed = posix_spawnp(&pid_, (program.empty() ? command[0] : program).c_str(), &actions,
+                                  nullptr, pointers(command).data(), pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0)
     throw std::runtime_error(

@@ -12,10 +12,13 @@ namespace bitwright {
 class ChildProcess {
  public:
   /// Starts a program, its name looked up in PATH, without standard input. `environment` is added
-  /// to this process's; an empty value removes a variable. Throws std::runtime_error when it cannot
-  /// be started.
+  /// to this process's; an empty value removes a variable. `program` is run in place of the file
+  /// that command[0] names. Throws std::runtime_error when it cannot be started.
   explicit ChildProcess(std::vector<std::string> command,
-                        const std::map<std::string, std::string>& environment = {});
+                        const std::map<std::string, std::string>& environment = {},
+                        const std::string& program = "");
+  /// As `program`: the very file that this process runs, even when another has replaced it since.
+  static constexpr const char* this_program = "/proc/self/exe";
   ~ChildProcess();  ///< ends it with SIGKILL when it is still there
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

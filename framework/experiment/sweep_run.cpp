@@ -130,8 +130,7 @@ class SweepRun {
   void start(std::size_t i) {
     Cell& cell = cells_[i];
     const SweepJob& job = *cell.job;
-    std::vector<std::string> command{std::filesystem::read_symlink("/proc/self/exe").string(),
-                                     "run", job.file};
+    std::vector<std::string> command{"bitwright", "run", job.file};
     command.insert(command.end(), request_.words.begin(), request_.words.end());
     command.insert(command.end(), job.words.begin(), job.words.end());
     if (!job.cell.empty()) command.insert(command.end(), {"--cell", job.cell});
@@ -140,7 +139,8 @@ class SweepRun {
                     "--child-of", std::to_string(getpid())});
     cell.began = Clock::now();
     try {
-      cell.child = std::make_unique<ChildProcess>(command);
+      cell.child = std::make_unique<ChildProcess>(command, std::map<std::string, std::string>{},
+                                                  ChildProcess::this_program);
     } catch (const std::runtime_error& error) {
       cell.said = {error.what()};
       cell.status = static_cast<int>(ExitStatus::internal);
