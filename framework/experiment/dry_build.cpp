@@ -10,6 +10,7 @@
 #include "experiment/runner.h"
 #include "optim/schedules.h"
 #include "train/calibration.h"
+#include "train/precision.h"
 
 namespace bitwright {
 namespace {
@@ -41,11 +42,24 @@ void refuse_idle_patterns(const Settings& stage, const Network& network) {
   }
 }
 
+// Nothing is computed: methods say here what they do not take. Two images, because batch
+// normalisation has no variance of one.
+void trace(const Network& network, MethodStack& methods) {
+  const InputSpec& input = network.input();
+  Tape tape(Execution::planned);
+  Forward forward(tape, true, methods);
+  const TensorSpec images{Shape({2, input.channels, input.height, input.width}), DType::f32,
+                          Layout::channels_last};
+  logits(network, forward, tape.constant(Tensor::empty(images)), DType::f32);
+}
+
 // Errors of methods that know no place are those of the stage's list.
 MethodStack stack_of(const Registries& registries, const Settings& stage, const StageInfo& info,
                      const HandedOverByMethod& left) {
   try {
-    return MethodStack(make_methods(registries, stage), info, stage.texts("freeze"), left);
+    MethodStack methods(make_methods(registries, stage), info, stage.texts("freeze"), left);
+    trace(*info.network, methods);
+    return methods;
   } catch (const Error& error) {
     if (!error.place().file.empty()) throw;
     throw config_error(stage.where("methods"),

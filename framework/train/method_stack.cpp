@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <bitwright/core/error.h>
 #include <bitwright/core/glob.h>
 
@@ -11,6 +13,7 @@ namespace bitwright {
 MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage,
                          const std::vector<std::string>& held, const HandedOverByMethod& left)
     : network_(stage.network), methods_(std::move(methods)) {
+  refuse_repeated();
   for (auto& method : methods_) {
     StageInfo own = stage;
     if (const auto at = left.find(std::string(method->name())); at != left.end())
@@ -43,6 +46,15 @@ MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const Sta
       tensor.name = std::string(method->name()) + "." + tensor.name;
       owns_.push_back({std::move(tensor), {}});
     }
+}
+
+void MethodStack::refuse_repeated() const {
+  for (std::size_t i = 0; i < methods_.size(); ++i)
+    for (std::size_t k = 0; k < i; ++k)
+      if (methods_[i]->name() == methods_[k]->name())
+        throw config_error({},
+                           fmt::format("method '{}' stands in the list twice", methods_[i]->name()),
+                           "each method once", "use its options, such as rules for layers");
 }
 
 std::string MethodStack::Slot::latent_name(std::size_t i) const {
@@ -97,13 +109,19 @@ Variable MethodStack::trained(Forward& forward, const Tensor& value) {
 
 Variable MethodStack::layer_input(Forward& forward, const Layer& layer, const Variable& x) {
   Variable input = x;
-  for (auto& method : methods_) input = method->layer_input(forward, layer, input);
+  for (auto& method : methods_) {
+    const Variable before = std::exchange(input, method->layer_input(forward, layer, input));
+    if (input != before) claims_.claim(*method, layer, ActivationClaims::Side::input);
+  }
   return input;
 }
 
 Variable MethodStack::layer_output(Forward& forward, const Layer& layer, const Variable& y) {
   Variable output = y;
-  for (auto& method : methods_) output = method->layer_output(forward, layer, output);
+  for (auto& method : methods_) {
+    const Variable before = std::exchange(output, method->layer_output(forward, layer, output));
+    if (output != before) claims_.claim(*method, layer, ActivationClaims::Side::output);
+  }
   return output;
 }
 

@@ -11,6 +11,8 @@
 #include <bitwright/optim/optimizer.h>
 #include <bitwright/train/method.h>
 
+#include "train/activation_claims.h"
+
 namespace bitwright {
 
 /// The metrics of methods that act together; a name that two of them use gets the method's in
@@ -24,9 +26,10 @@ using HandedOverByMethod = std::map<std::string, HandedOver>;
 class MethodStack final : public ForwardHooks {
  public:
   /// Attaches the methods, each with what one of its name has `left`, and asks each for its
-  /// transforms. Throws a configuration error when two methods claim the same parameter. Parameters
-  /// whose names match a pattern of `held` keep their values: no method transforms them, and they
-  /// are frozen.
+  /// transforms. Throws a configuration error when a method stands in the list twice, and when two
+  /// methods claim the same parameter; tracing throws one when two quantize the same activations.
+  /// Parameters whose names match a pattern of `held` keep their values: no method transforms them,
+  /// and they are frozen.
   MethodStack(std::vector<std::unique_ptr<Method>> methods, const StageInfo& stage,
               const std::vector<std::string>& held = {}, const HandedOverByMethod& left = {});
 
@@ -82,6 +85,8 @@ class MethodStack final : public ForwardHooks {
   void visit_deployed(StateVisitor& visitor);
 
  private:
+  void refuse_repeated() const;
+
   struct Slot {
     Parameter* parameter = nullptr;
     Method* owner = nullptr;  // null: trained as it is
@@ -107,6 +112,7 @@ class MethodStack final : public ForwardHooks {
   std::vector<Slot> slots_;  // in the order of the network's parameters
   std::vector<Own> owns_;    // of the methods
   std::vector<Variable> loss_terms_;
+  ActivationClaims claims_;
 };
 
 }  // namespace bitwright

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <bitwright/core/registry.h>
+#include <bitwright/quant/layer_rules.h>
 #include <bitwright/quant/selection.h>
 #include <bitwright/train/method.h>
 
@@ -50,9 +51,10 @@ void refuse_unread(const Settings& settings, std::initializer_list<std::string_v
 
 int bits_from(const Settings& settings, std::string_view option) {
   const auto bits = static_cast<int>(settings.integer(option));
-  if (bits == 1)
-    throw config_error(settings.where(option), fmt::format("{} is 1", option),
-                       "2 to 8 bits, or 0 for float");
+  if (bits == kFloatBits) return 0;
+  if (bits > kMostBits)
+    throw config_error(settings.where(option), fmt::format("{} is {}", option, bits),
+                       "2 to 8 bits, or 32 for float");
   return bits;
 }
 
@@ -115,7 +117,7 @@ Configuration configuration_from(const Settings& settings) {
   c.activations.grid = {bits_from(settings, "activation_bits"), false};
   if (c.weights.grid.bits == 0 && c.activations.grid.bits == 0)
     throw config_error(settings.where("weight_bits"), "weights and activations both stay float",
-                       "at least one of weight_bits and activation_bits above 0");
+                       "at least one of weight_bits and activation_bits below 32");
   c.drop = drop_bits_from(settings);
   check_drop_bits(settings, c);
   c.law = law_from(settings);
@@ -324,17 +326,17 @@ std::vector<double> BitDrop::measure() {
 }
 
 void declare_grids(Options& o) {
-  o.integer("weight_bits", 3, "bits of weights, 2 to 8; 0: they stay float")
+  o.integer("weight_bits", 3, "bits of weights, 2 to 8; 32: they stay float")
       .symbol("b")
       .unit("bits")
-      .min(0)
-      .max(kMostBits);
+      .min(2)
+      .max(kFloatBits);
   o.integer("activation_bits", 3,
-            "bits of the inputs of all layers but the first, 2 to 8; 0: they stay float")
+            "bits of the inputs of all layers but the first, 2 to 8; 32: they stay float")
       .symbol("b")
       .unit("bits")
-      .min(0)
-      .max(kMostBits);
+      .min(2)
+      .max(kFloatBits);
   o.choice("estimator", {"cpq", "rq", "rq_st", "ste"}, "cpq",
            "cpq: the mode of pi, multi-class straight-through; rq: softened sample; rq_st: hard "
            "sample, softened backward; ste: rounding that passes gradients on");

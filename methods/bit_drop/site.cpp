@@ -123,7 +123,7 @@ void Site::start_from(const Tensor& x) {
     throw config_error(
         where, fmt::format("{} has negative values, such as {}", name, low),
         "values from 0 on, as after a ReLU, because the grid of activations starts at 0",
-        "activation_bits: 0, or exclude the layer's weight");
+        "activation_bits: 32, or exclude the layer's weight");
   const double steps = quantizer.grid.last();
   start(high > 0 ? static_cast<double>(high) / steps : 1 / steps);
 }

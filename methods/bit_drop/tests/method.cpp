@@ -323,12 +323,13 @@ TEST_CASE("options that an arm does not read, and arms that make no sense, are r
   CHECK(refusal({{"drop_bits", Text("fixed")}, {"gate_init", 1.0}}).find("gate_init is not read") !=
         Text::npos);
   CHECK(refusal({{"penalty", 1.0}}).find("penalty is not read") != Text::npos);
-  CHECK(refusal({{"weight_bits", whole(1)}}).find("2 to 8 bits") != Text::npos);
-  CHECK(refusal({{"weight_bits", whole(0)}}).find("float weights") != Text::npos);
-  CHECK(refusal({{"weight_bits", whole(0)}, {"drop_bits", Text("none")}}).empty());
-  CHECK(refusal(
-            {{"weight_bits", whole(0)}, {"activation_bits", whole(0)}, {"drop_bits", Text("none")}})
-            .find("both stay float") != Text::npos);
+  CHECK(refusal({{"weight_bits", whole(9)}}).find("2 to 8 bits") != Text::npos);
+  CHECK(refusal({{"weight_bits", whole(32)}}).find("float weights") != Text::npos);
+  CHECK(refusal({{"weight_bits", whole(32)}, {"drop_bits", Text("none")}}).empty());
+  CHECK(
+      refusal(
+          {{"weight_bits", whole(32)}, {"activation_bits", whole(32)}, {"drop_bits", Text("none")}})
+          .find("both stay float") != Text::npos);
   CHECK(refusal({{"sigma_init", 0.1}, {"sigma_floor", 0.2}}).find("sigma_init") != Text::npos);
 }
 

@@ -34,6 +34,7 @@ class Variable {
   const Shape& shape() const { return spec().shape; }
   bool requires_gradient() const;
   Tape& tape() const { return *tape_; }
+  bool operator==(const Variable&) const = default;  ///< the same value of the same tape
 
  private:
   friend class Tape;

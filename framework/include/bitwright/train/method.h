@@ -130,6 +130,9 @@ class Method {
                              const Variable& /*effective*/) {}
   virtual Variable layer_input(Forward&, const Layer&, const Variable& x) { return x; }
   virtual Variable layer_output(Forward&, const Layer&, const Variable& y) { return y; }
+  /// Whether what these two return in place of an activation is a quantized one. An activation that
+  /// two methods quantize is refused: one of them would have no say.
+  virtual bool quantizes_activations() const { return true; }
   virtual std::vector<LossTerm> loss_terms(Forward&) { return {}; }
 
   // Around a step.
