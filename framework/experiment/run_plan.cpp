@@ -74,11 +74,11 @@ std::vector<ResultSlot> RunPlan::results() {
       " at the step with the highest validation accuracy of the deployed "
       "network, the earliest among equals";
   return {{"test_accuracy_float", "1", "test top-1 of the stage without methods" + selected},
-          {"test_accuracy_float_last", "1", "the same after the last step"},
+          {"test_accuracy_float_last", "1", "test top-1 of the stage without methods after the last step"},
           {"test_accuracy_soft", "1", "test top-1 of the network as trained" + selected},
-          {"test_accuracy_soft_last", "1", "the same after the last step"},
+          {"test_accuracy_soft_last", "1", "test top-1 of the network as trained after the last step"},
           {"test_accuracy_hard", "1", "test top-1 of the quantized network" + selected},
-          {"test_accuracy_hard_last", "1", "the same after the last step"},
+          {"test_accuracy_hard_last", "1", "test top-1 of the quantized network after the last step"},
           {"selected_step_float", "steps", "selected update of the stage without methods"},
           {"selected_step_hard", "steps", "selected update of the stage with methods"},
           {"val_accuracy_float", "1", "validation top-1 at the selected step, without methods"},
