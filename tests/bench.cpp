@@ -6,32 +6,24 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/nn/network.h>
 
 #include "bench/cases.h"
 #include "bench/child.h"
 #include "bench/comparison.h"
 #include "bench/report.h"
+#include "builtin_registries.h"
 #include "child_process.h"
 #include "cli_fixture.h"
 
 using namespace bitwright;
+using test::builtin_registries;
 using testing::bitwright_program;
 using testing::check_refused;
 using testing::Outcome;
 using testing::RunDirectory;
 
 namespace {
-
-const Registries& builtin() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_builtin_components(*r);
-    return r;
-  }();
-  return *all;
-}
 
 std::set<std::string> keys(const nlohmann::json& object) {
   std::set<std::string> all;
@@ -71,21 +63,23 @@ TEST_CASE("nets are chosen in their own order, each once; what this program lack
     for (const bench::Case& c : cases) all.push_back(c.net.name + " " + c.dtype + " " + c.mode);
     return all;
   };
-  CHECK(names(bench::select(builtin(), {{"lenet5", "lenet300", "lenet5"}, {"f32"}, {}})) ==
-        std::vector<std::string>{"lenet300 f32 train", "lenet300 f32 eval", "lenet5 f32 train",
-                                 "lenet5 f32 eval"});
+  CHECK(
+      names(bench::select(builtin_registries(), {{"lenet5", "lenet300", "lenet5"}, {"f32"}, {}})) ==
+      std::vector<std::string>{"lenet300 f32 train", "lenet300 f32 eval", "lenet5 f32 train",
+                               "lenet5 f32 eval"});
   Registries few;
   few.networks.add({"lenet5", "", "", {}}, {});
   for (const bench::Case& c : bench::select(few, {})) CHECK(c.net.name == "lenet5");
   CHECK(bench::select(few, {{}, {"f32"}, {"eval"}}).size() == 1);
   const auto quantized =
-      bench::select(builtin(), {{"lenet5"}, {"f32"}, {"eval"}, {"none", "{name: lsq}"}});
+      bench::select(builtin_registries(), {{"lenet5"}, {"f32"}, {"eval"}, {"none", "{name: lsq}"}});
   REQUIRE(quantized.size() == 2);
   CHECK(quantized[0].method == "");
-  CHECK(bench::settings_of(builtin(), quantized[0]).sections("methods").empty());
-  CHECK(bench::settings_of(builtin(), quantized[1]).sections("methods")[0].name() == "lsq");
+  CHECK(bench::settings_of(builtin_registries(), quantized[0]).sections("methods").empty());
+  CHECK(bench::settings_of(builtin_registries(), quantized[1]).sections("methods")[0].name() ==
+        "lsq");
   const auto unknown = testing::failure([&] {
-    bench::select(builtin(), {{}, {"f32"}, {}, {"lsqq"}});
+    bench::select(builtin_registries(), {{}, {"f32"}, {}, {"lsqq"}});
   });
   CHECK(unknown.second == 2);
   CHECK(unknown.first.find("lsqq") != std::string::npos);
@@ -98,9 +92,10 @@ TEST_CASE("nets are chosen in their own order, each once; what this program lack
 
 TEST_CASE("the standard nets are the networks that papers mean") {
   std::map<std::string, std::int64_t> parameters;
-  for (const bench::Case& c : bench::select(builtin(), {{}, {"f32"}, {"train"}})) {
-    const Settings settings = bench::settings_of(builtin(), c);
-    const auto network = builtin().networks.make(settings.section("network"), c.net.input);
+  for (const bench::Case& c : bench::select(builtin_registries(), {{}, {"f32"}, {"train"}})) {
+    const Settings settings = bench::settings_of(builtin_registries(), c);
+    const auto network =
+        builtin_registries().networks.make(settings.section("network"), c.net.input);
     parameters[c.net.name] = network->parameter_count();
     CHECK(settings.section("optimizer").real("momentum") == 0.9);
     CHECK(settings.section("optimizer").real("weight_decay") > 0);

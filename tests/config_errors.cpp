@@ -2,8 +2,7 @@
 // what would be right.
 #include <doctest/doctest.h>
 
-#include <bitwright/experiment/builtin.h>
-
+#include "builtin_registries.h"
 #include "config_fixture.h"
 #include "experiment/grid_stage.h"
 #include "experiment/schema.h"
@@ -220,16 +219,15 @@ TEST_CASE("what only looks wrong is accepted") {
 
 TEST_CASE("what the declared options cannot say about an experiment") {
   // The real schema has these keys, too; only check_experiment is looked at here.
-  Registries builtin;
-  register_builtin_components(builtin);
-  const auto answer = [&builtin](const std::string& experiment, const std::string& threads,
-                                 const std::string& start, const std::string& second) {
+  const auto answer = [](const std::string& experiment, const std::string& threads,
+                         const std::string& start, const std::string& second) {
     Settings config, a, b;
     config.set("experiment", experiment, Place{"f.yaml", 1, 1});
     config.set("threads", threads, Place{"f.yaml", 2, 1});
     Settings ema;
     ema.set("warm_up", false, Place{"default"});
-    const Settings grid = parse_config("{}", "f.yaml", {}, grid_options(), builtin);
+    const Settings grid =
+        parse_config("{}", "f.yaml", {}, grid_options(), test::builtin_registries());
     for (Settings* stage : {&a, &b}) {
       stage->set("grid", grid);
       stage->set("steps", std::int64_t{5}, Place{"f.yaml", 3, 1});

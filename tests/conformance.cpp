@@ -6,8 +6,6 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/tensor/memory_state.h>
-
 #include "trainer_fixture.h"
 
 using namespace bitwright;
@@ -29,77 +27,29 @@ const std::map<std::string, Given>& wanted() {
   return all;
 }
 
-ImageSet images() {
-  ImageSet set;
-  set.height = set.width = 6, set.channels = 1, set.classes = 4;
-  const Rng pixels(3, "conformance pixels"), labels(3, "conformance labels");
-  for (std::uint64_t i = 0; i < 140; ++i) {
-    set.labels.push_back(static_cast<std::int32_t>(labels.below(i, 4)));
-    for (std::uint64_t p = 0; p < 36; ++p)
-      set.pixels.push_back(static_cast<std::uint8_t>(pixels.below(36 * i + p, 256)));
-  }
-  return set;
-}
-
-std::vector<std::uint32_t> range(std::uint32_t begin, std::uint32_t end) {
-  std::vector<std::uint32_t> all;
-  for (std::uint32_t i = begin; i < end; ++i) all.push_back(i);
-  return all;
-}
-
 // Three layers with weights, so that methods that spare the first and the last have one left.
-struct Stage {
-  explicit Stage(const std::string& method, DType precision = DType::f32) : set(images()) {
-    register_builtin_components(registries);
-    NetworkBuilder builder(InputSpec{1, 6, 6, 4});
-    builder.conv2d("conv1", 4, 3, {.stride = 1, .padding = 1}, false).batch_norm("bn1", true);
-    builder.relu().conv2d("conv2", 6, 3, {.stride = 2, .padding = 1}, false);
-    builder.batch_norm("bn2", true).relu().flatten().linear("fc", 4);
-    network = builder.build();
-    initialize(*network, 1);
-    loader = std::make_unique<BatchLoader>(set, range(0, 100), 16, 1, unit_normalization(1),
-                                           LoaderOptions{.type = precision});
-    std::vector<std::unique_ptr<Method>> list;
-    if (!method.empty()) {
-      const auto given = wanted().find(method);
-      list.push_back(registries.methods.make(test::settings_for(
-          registries.methods, method, given == wanted().end() ? Given{} : given->second)));
-    }
-    StageInfo info{"s", 1, kSteps, loader->batches_per_epoch(), true, network.get()};
-    methods = std::make_unique<MethodStack>(std::move(list), info);
-    optimizer = registries.optimizers.make(test::settings_for(
-        registries.optimizers, "sgd", {{"learning_rate", 0.02}, {"momentum", 0.9}}));
-    schedule = registries.schedules.make(test::settings_for(registries.schedules, "cosine"));
-    validation = std::make_unique<Evaluator>(
-        *network, *methods,
-        std::make_unique<EvaluationLoader>(set, range(100, 140), 20, unit_normalization(1),
-                                           LoaderOptions{.type = precision}),
-        precision);
-    trainer = std::make_unique<Trainer>(
-        *network, *methods, *optimizer, *schedule, *loader, *validation,
-        TrainerOptions{.steps = kSteps, .evaluate_every = 5, .precision = precision});
-  }
+std::unique_ptr<Network> three_layers() {
+  NetworkBuilder builder(InputSpec{1, 6, 6, 4});
+  builder.conv2d("conv1", 4, 3, {.stride = 1, .padding = 1}, false).batch_norm("bn1", true);
+  builder.relu().conv2d("conv2", 6, 3, {.stride = 2, .padding = 1}, false);
+  return builder.batch_norm("bn2", true).relu().flatten().linear("fc", 4).build();
+}
 
-  VisitState state() {
-    return [this](StateVisitor& v) { trainer->visit(v); };
-  }
+struct Stage : TrainingStage {
+  explicit Stage(const std::string& method, DType precision = DType::f32)
+      : TrainingStage(random_images(140, 6), 40, three_layers(), options(method, precision)) {}
 
-  ImageSet set;
-  Registries registries;
-  std::unique_ptr<Network> network;
-  std::unique_ptr<BatchLoader> loader;
-  std::unique_ptr<MethodStack> methods;
-  std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<Schedule> schedule;
-  std::unique_ptr<Evaluator> validation;
-  std::unique_ptr<Trainer> trainer;
+  static StageOptions options(const std::string& method, DType precision) {
+    StageOptions o;
+    const auto given = wanted().find(method);
+    if (!method.empty()) o.methods = {{method, given == wanted().end() ? Given{} : given->second}};
+    o.settings = {{"learning_rate", 0.02}, {"momentum", 0.9}};
+    o.trainer = {.steps = kSteps, .evaluate_every = 5, .precision = precision};
+    return o;
+  }
 };
 
-std::vector<std::string> all_methods() {
-  Registries registries;
-  register_builtin_components(registries);
-  return registries.methods.names();
-}
+std::vector<std::string> all_methods() { return test::builtin_registries().methods.names(); }
 
 MemoryState trained(const std::string& method, DType precision = DType::f32) {
   Stage stage(method, precision);
@@ -107,9 +57,7 @@ MemoryState trained(const std::string& method, DType precision = DType::f32) {
   CHECK(stage.trainer->run(recorder));
   CHECK(recorder.steps.size() == kSteps);
   CHECK(std::isfinite(recorder.steps.back().train_loss));
-  MemoryState state;
-  state.save(stage.state());
-  return state;
+  return stage.saved();
 }
 
 }  // namespace
@@ -120,8 +68,7 @@ TEST_CASE("gradients of all that a method trains are finite, and its tensors sta
     Stage stage(method);
     std::vector<const float*> before;
     for (const Optimized& o : stage.methods->optimized()) before.push_back(o.value.f32());
-    Recorder recorder;
-    stage.trainer->run(recorder);
+    stage.run();
     std::vector<const float*> after;
     for (const Optimized& o : stage.methods->optimized()) {
       CAPTURE(o.name);
@@ -160,17 +107,12 @@ TEST_CASE("a stage that is resumed has the bits of an uninterrupted one") {
       Recorder some;
       some.stop_at = stop;
       CHECK(!first.trainer->run(some));
-      MemoryState saved, loaded;
-      saved.save(first.state());
+      const MemoryState saved = first.saved();
       Stage resumed(method);
       saved.load(resumed.state());
-      loaded.save(resumed.state());
-      CHECK(saved == loaded);
-      Recorder rest;
-      resumed.trainer->run(rest);
-      MemoryState end;
-      end.save(resumed.state());
-      CHECK(end.first_difference(whole) == "");
+      CHECK(saved == resumed.saved());
+      resumed.run();
+      CHECK(resumed.saved().first_difference(whole) == "");
     }
   }
 }
@@ -179,25 +121,15 @@ TEST_CASE("evaluation leaves no trace, and stored weights are the deployed ones"
   for (const std::string& method : all_methods()) {
     CAPTURE(method);
     Stage stage(method);
-    Recorder recorder;
-    stage.trainer->run(recorder);
-    MemoryState before, after;
-    before.save(stage.state());
-    const double hard = stage.validation->run(Deployment::hard).loss;
-    stage.validation->run(Deployment::soft);
-    CHECK(stage.validation->run(Deployment::hard).loss == hard);
-    after.save(stage.state());
-    CHECK(after.first_difference(before) == "");
+    stage.run();
+    stage.check_evaluation_leaves_no_trace();
     for (const Parameter& p : stage.network->parameters()) {
       CAPTURE(p.name);
       const double bits = stage.methods->bits(p);
       CHECK((bits >= 0 && bits <= 32));
       const auto coded = stage.methods->coded(p);
       if (!coded) continue;
-      Tensor deployed = Tensor::zeros(p.value.shape()), decoded = deployed.clone();
-      stage.methods->write_deployed(p, Deployment::hard, deployed);
-      coded->decode(decoded.values());
-      CHECK(test::list(deployed) == test::list(decoded));
+      CHECK(stage.deployed(p) == test::decoded(*coded));
     }
   }
 }
@@ -206,8 +138,7 @@ TEST_CASE("metrics are as many as declared, described, and numbers") {
   for (const std::string& method : all_methods()) {
     CAPTURE(method);
     Stage stage(method);
-    Recorder recorder;
-    stage.trainer->run(recorder);
+    const Recorder recorder = stage.run();
     std::size_t declared = 0;
     for (const MetricDeclaration& m : stage.methods->metrics()) {
       CAPTURE(m.name);
@@ -223,11 +154,9 @@ TEST_CASE("metrics are as many as declared, described, and numbers") {
 }
 
 TEST_CASE("every method is documented: options, summary, README") {
-  Registries registries;
-  register_builtin_components(registries);
-  for (const std::string& method : registries.methods.names()) {
+  for (const std::string& method : all_methods()) {
     CAPTURE(method);
-    const ComponentInfo& info = *registries.methods.find(method);
+    const ComponentInfo& info = *test::builtin_registries().methods.find(method);
     CHECK(!info.summary.empty());
     for (const Option& option : info.options.list()) {
       CAPTURE(option.name);

@@ -15,10 +15,6 @@
 #include "experiment/deployed_network.h"
 #include "method_fixture.h"
 
-namespace bitwright {
-void register_binary_connect(Registries& registries);
-}  // namespace bitwright
-
 using namespace bitwright;
 using testing::bitwright_program;
 using testing::Outcome;
@@ -152,8 +148,8 @@ TEST_CASE("export and evaluate: wrong files give one line and exit status 5") {
 TEST_CASE("stored weights come back, whatever they are coded by; impossible ones are refused") {
   auto network = test::small_network();
   std::vector<std::unique_ptr<Method>> list;
-  list.push_back(test::make_method(register_binary_connect, "binary_connect",
-                                   {{"exclude", std::vector<std::string>{"*.bias"}}}));
+  list.push_back(
+      test::make_method("binary_connect", {{"exclude", std::vector<std::string>{"*.bias"}}}));
   MethodStack methods(std::move(list), test::stage_of(*network));
   for (const Parameter& p : network->parameters()) {
     StoredWeight stored(p, methods);

@@ -4,11 +4,9 @@
 #include <string>
 #include <vector>
 
-#include <bitwright/core/registry.h>
 #include <bitwright/core/rng.h>
 #include <bitwright/data/augmentation.h>
 #include <bitwright/data/dataset.h>
-#include <bitwright/experiment/builtin.h>
 
 #include "method_fixture.h"
 
@@ -30,9 +28,7 @@ inline ImageSet random_images(std::int64_t count, std::int64_t channels, std::in
 inline std::shared_ptr<const Augmentation> augmentation(const std::string& name,
                                                         const InputSpec& input,
                                                         const Given& given = {}) {
-  Registries registries;
-  register_augmentations(registries);
-  return registries.augmentations.make(settings_for(registries.augmentations, name, given), input);
+  return make_component(builtin_registries().augmentations, name, given, input);
 }
 
 /// With their defaults; color_jitter with some of everything.

@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 
 #include <bitwright/core/sha256.h>
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/results/array_file.h>
 #include <bitwright/results/run_file.h>
 
@@ -236,10 +235,7 @@ std::pair<std::string, int> run(const RunDirectory& dir, const std::string& word
 }
 
 std::unique_ptr<Network> lenet300(std::uint64_t seed) {
-  Registries registries;
-  register_networks(registries);
-  auto network = registries.networks.make(test::settings_for(registries.networks, "lenet300"),
-                                          InputSpec{1, 28, 28, 10});
+  auto network = test::make_network("lenet300", {1, 28, 28, 10});
   initialize(*network, seed);
   return network;
 }

@@ -3,31 +3,22 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/quant/layer_rules.h>
 
 #include "experiment/config.h"
 #include "method_fixture.h"
 
 using namespace bitwright;
+using test::builtin_registries;
 
 namespace {
-
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_builtin_components(*r);
-    return r;
-  }();
-  return *all;
-}
 
 // Options of a quantizer that takes images, as a file says them.
 LayerRules rules(const std::string& yaml, bool image = true) {
   Options o;
   LayerRules::declare(o,
                       {.weight = 4, .activation = 3, .first_last = 8, .may_quantize_image = image});
-  return LayerRules(parse_config(yaml, "f.yaml", {}, o, registries()));
+  return LayerRules(parse_config(yaml, "f.yaml", {}, o, builtin_registries()));
 }
 
 // conv1 -> block.conv -> block.fc -> out

@@ -2,13 +2,19 @@
 // What tests of methods share: settings as an experiment would resolve them, a small network, and a
 // parameter under its transform on a tape.
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include <bitwright/core/registry.h>
 #include <bitwright/train/method.h>
+
+#include "builtin_registries.h"
 
 namespace bitwright::test {
 
@@ -26,12 +32,23 @@ inline Settings settings_for(const RegistryBase& registry, const std::string& na
   return settings;
 }
 
-/// A method as made by its plugin's entry point.
-inline std::unique_ptr<Method> make_method(void (*register_method)(Registries&),
-                                           const std::string& name, const Given& given) {
-  Registries registries;
-  register_method(registries);
-  return registries.methods.make(settings_for(registries.methods, name, given));
+/// The component of this name, of its defaults and what is given; `inputs` are what else its
+/// registry wants.
+template <class Product, class... Inputs>
+std::unique_ptr<Product> make_component(const Registry<Product, Inputs...>& registry,
+                                        const std::string& name, const Given& given = {},
+                                        std::type_identity_t<Inputs>... inputs) {
+  return registry.make(settings_for(registry, name, given), std::forward<Inputs>(inputs)...);
+}
+
+inline std::unique_ptr<Method> make_method(const std::string& name, const Given& given = {}) {
+  return make_component(builtin_registries().methods, name, given);
+}
+
+/// Without initial weights: see initialize().
+inline std::unique_ptr<Network> make_network(const std::string& name, const InputSpec& input,
+                                             const Given& given = {}) {
+  return make_component(builtin_registries().networks, name, given, input);
 }
 
 /// fc1 (4 -> 3) and fc2 (3 -> 2), with biases: 23 parameters.
@@ -53,6 +70,14 @@ inline StageInfo stage_of(Network& network, bool fresh_weights = true) {
   stage.network = &network;
   return stage;
 }
+
+/// A layer of which methods see no more than what it is called.
+struct NamedLayer final : Layer {
+  std::string called = "fc2";
+  const std::string& name() const override { return called; }
+  std::string_view kind() const override { return "linear"; }
+  Variable forward(Forward&, const Variable& x) const override { return x; }
+};
 
 /// The loss sum_j g_j w_j of one transformed parameter, so that dL/dw = g.
 struct OnTape {
@@ -78,6 +103,37 @@ struct OnTape {
 
 inline std::vector<float> list(const Tensor& tensor) {
   return {tensor.values().begin(), tensor.values().end()};
+}
+
+/// The numbers that codes stand for.
+inline std::vector<float> decoded(const Coded& coded) {
+  std::vector<float> all(coded.codes.size());
+  coded.decode(all);
+  return all;
+}
+
+/// The values of one metric, by its name, among those of all that are declared.
+inline std::vector<double> metric(const std::vector<MetricDeclaration>& declared,
+                                  const std::vector<double>& values, const std::string& name) {
+  auto at = values.begin();
+  for (const MetricDeclaration& m : declared) {
+    const auto end = at + static_cast<std::ptrdiff_t>(m.width());
+    if (m.name == name) return {at, end};
+    at = end;
+  }
+  FAIL("no metric " << name);
+  return {};
+}
+
+/// The configuration error that `action` ends with; "" where it does not.
+inline std::string refusal_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    CHECK(error.status() == ExitStatus::config);
+    return error.what();
+  }
+  return "";
 }
 
 }  // namespace bitwright::test

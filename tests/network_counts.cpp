@@ -8,26 +8,15 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/core/registry.h>
-#include <bitwright/experiment/builtin.h>
-
 #include "method_fixture.h"
 
 using namespace bitwright;
 using test::Given;
+using test::make_network;
 
 namespace {
 
 const InputSpec kMnist{1, 28, 28, 10}, kCifar10{3, 32, 32, 10}, kCifar100{3, 32, 32, 100};
-
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_networks(*r);
-    return r;
-  }();
-  return *all;
-}
 
 struct Counts {
   std::int64_t parameters = 0, macs = 0;
@@ -37,14 +26,8 @@ std::ostream& operator<<(std::ostream& out, const Counts& c) {
   return out << c.parameters << " parameters, " << c.macs << " MACs";
 }
 
-std::unique_ptr<Network> make(const std::string& name, const InputSpec& input,
-                              const Given& given = {}) {
-  const auto& networks = registries().networks;
-  return networks.make(test::settings_for(networks, name, given), input);
-}
-
 Counts counts(const std::string& name, const InputSpec& input, const Given& given = {}) {
-  const auto network = make(name, input, given);
+  const auto network = make_network(name, input, given);
   return {network->parameter_count(), network->macs()};
 }
 
@@ -68,7 +51,7 @@ TEST_CASE("LeNets and perceptrons: published counts") {
   CHECK(counts("mlp", kMnist, {{"hidden", std::vector<std::int64_t>{64, 32}}}) ==
         Counts{785 * 64 + 65 * 32 + 33 * 10, 784 * 64 + 64 * 32 + 32 * 10});
   CHECK(counts("lenet300", kMnist, {{"affine", true}}).parameters == 266610 + 2 * 400);
-  CHECK(make("lenet5", kMnist, {{"batch_norm", false}})->buffers().empty());
+  CHECK(make_network("lenet5", kMnist, {{"batch_norm", false}})->buffers().empty());
 }
 
 TEST_CASE("VGG networks: published counts") {
@@ -79,10 +62,10 @@ TEST_CASE("VGG networks: published counts") {
   CHECK(counts("vgg11", kCifar10) == Counts{9750922, 153293824});
   // arXiv:1810.01875: 12.97 M weights.
   CHECK(counts("vgg7", kCifar10) == Counts{12979082, 615917568});
-  CHECK(weights(*make("vgg7", kCifar10)) == 12973440);
+  CHECK(weights(*make_network("vgg7", kCifar10)) == 12973440);
   // LQ-Nets (arXiv:1807.10029) and HWGQ: 4,571,136 weights in convolutions but the first.
   CHECK(counts("vgg-small", kCifar10) == Counts{4660106, 607600640});
-  CHECK(weights(*make("vgg-small", kCifar10)) == 4571136 + 3 * 128 * 9 + 512 * 16 * 10);
+  CHECK(weights(*make_network("vgg-small", kCifar10)) == 4571136 + 3 * 128 * 9 + 512 * 16 * 10);
 }
 
 TEST_CASE("residual networks for small images: published counts") {
@@ -90,8 +73,8 @@ TEST_CASE("residual networks for small images: published counts") {
   // (option A, no biases).
   CHECK(counts("resnet8", kCifar10) == Counts{75290, 12239488});
   CHECK(counts("resnet20", kCifar10) == Counts{269722, 40551040});
-  CHECK(weights(*make("resnet8", kCifar10)) == 74800);
-  CHECK(weights(*make("resnet20", kCifar10)) == 268336);
+  CHECK(weights(*make_network("resnet8", kCifar10)) == 74800);
+  CHECK(weights(*make_network("resnet20", kCifar10)) == 268336);
   CHECK(counts("resnet20", kCifar10, {{"width", 0.5}}).macs == 10248512);
   // arXiv:1512.03385, table 6: 0.46 M, 0.66 M, 0.85 M, 1.7 M parameters.
   CHECK(counts("resnet32", kCifar10) == Counts{464154, 68862592});
@@ -101,9 +84,9 @@ TEST_CASE("residual networks for small images: published counts") {
   // arXiv:2102.10462 (option B): 268,346 parameters in weights and last bias, 2,560 more in the
   // shortcuts, 40.81 MMAC; ResNet-8 74,810 + 2,560, 12.50 MMAC.
   CHECK(counts("resnet20", kCifar10, {{"shortcut", "B"}}) == Counts{272474, 40813184});
-  CHECK(weights(*make("resnet20", kCifar10, {{"shortcut", "B"}})) == 268336 + 2560);
+  CHECK(weights(*make_network("resnet20", kCifar10, {{"shortcut", "B"}})) == 268336 + 2560);
   CHECK(counts("resnet8", kCifar10, {{"shortcut", "B"}}) == Counts{78042, 12501632});
-  CHECK(weights(*make("resnet8", kCifar10, {{"shortcut", "B"}})) == 74800 + 2560);
+  CHECK(weights(*make_network("resnet8", kCifar10, {{"shortcut", "B"}})) == 74800 + 2560);
   // PyTorch, with 20-40-80 channels.
   CHECK(counts("resnet20", kCifar10, {{"width", 1.25}}) == Counts{420670, 63222560});
   CHECK(counts("resnet20", kCifar10, {{"pre_activation", true}}) == Counts{269722, 40551040});
@@ -136,10 +119,10 @@ TEST_CASE("residual networks of four stages: published counts") {
 }
 
 TEST_CASE("the multiplier rounds to the nearest channel and never to none") {
-  const auto narrow = make("lenet5", kMnist, {{"width", 0.01}});
+  const auto narrow = make_network("lenet5", kMnist, {{"width", 0.01}});
   CHECK(narrow->parameters()[0].value.shape() == Shape{1, 1, 5, 5});  // 0.2 channels
   CHECK(narrow->parameters()[4].value.shape() == Shape{5, 16});       // 5 of 500
-  const auto half_up = make("lenet5", kMnist, {{"width", 0.125}});
+  const auto half_up = make_network("lenet5", kMnist, {{"width", 0.125}});
   CHECK(half_up->parameters()[0].value.shape()[0] == 3);  // 2.5
   CHECK(half_up->parameters().back().value.numel() == 10);
 }
@@ -148,7 +131,7 @@ TEST_CASE("first and last layers, order of layers") {
   for (const std::string name :
        {"lenet300", "lenet5", "vgg16", "vgg-small", "resnet20", "resnet18"}) {
     CAPTURE(name);
-    const auto network = make(name, kCifar10);
+    const auto network = make_network(name, kCifar10);
     int layer = -1;
     for (const Parameter& p : network->parameters()) {
       CHECK((p.layer_index == layer || p.layer_index == layer + 1));
@@ -164,7 +147,7 @@ TEST_CASE("a network that cannot be built is the configuration's mistake") {
   const auto refused = [](const std::string& name, const InputSpec& input,
                           const Given& given = {}) -> std::string {
     try {
-      make(name, input, given);
+      make_network(name, input, given);
     } catch (const Error& error) {
       CHECK(error.status() == ExitStatus::config);
       return error.what();

@@ -12,9 +12,6 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/core/registry.h>
-#include <bitwright/experiment/builtin.h>
-
 #include "method_fixture.h"
 #include "naive.h"
 #include "small_net.h"
@@ -24,19 +21,9 @@ using test::Given;
 
 namespace {
 
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_networks(*r);
-    return r;
-  }();
-  return *all;
-}
-
 std::unique_ptr<Network> make(const std::string& name, const InputSpec& input,
                               const Given& given = {}) {
-  const auto& networks = registries().networks;
-  auto network = networks.make(test::settings_for(networks, name, given), input);
+  auto network = test::make_network(name, input, given);
   initialize(*network, 1);
   return network;
 }
@@ -126,8 +113,8 @@ void check_gradients(const std::string& name, const InputSpec& input, const Give
 
 TEST_CASE("every network runs forwards and backwards") {
   const InputSpec small{3, 32, 32, 10};
-  for (const std::string& name : registries().networks.names()) {
-    const RegistryBase& all = registries().networks;
+  for (const std::string& name : test::builtin_registries().networks.names()) {
+    const RegistryBase& all = test::builtin_registries().networks;
     if (!all.find(name)->implied_by.empty()) continue;  // a list of layers, in stages.cpp
     const bool scales = all.find(name)->options.find("width") != nullptr;
     check_gradients(name, small, scales ? Given{{"width", 0.125}} : Given{});

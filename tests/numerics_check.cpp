@@ -10,8 +10,6 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/experiment/builtin.h>
-
 #include "kernels/finite.h"
 #include "method_fixture.h"
 #include "small_net.h"
@@ -99,10 +97,8 @@ std::string outcome(Fault fault, int team = 1, const std::function<void(Network&
   methods.push_back(std::make_unique<Saboteur>(fault));
   const StageInfo stage{"s", 1, 4, 4, true, network.get()};
   MethodStack stack(std::move(methods), stage);
-  Registries registries;
-  register_optimizers(registries);
-  const auto optimizer = registries.optimizers.make(
-      test::settings_for(registries.optimizers, "sgd", {{"learning_rate", 0.01}}));
+  const auto optimizer =
+      test::make_component(test::builtin_registries().optimizers, "sgd", {{"learning_rate", 0.01}});
   TrainingStep step(*network, stack, *optimizer, {4, 1, 6, 6, 4});
   for (int i = 0; i < 4 * 36; ++i) step.images()[i] = static_cast<float>(i % 7) - 3;
   NumericsCheck check(*network, stack);

@@ -7,7 +7,6 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/optim/optimizer.h>
 
 #include "method_fixture.h"
@@ -18,17 +17,8 @@ using namespace bitwright::test;
 
 namespace {
 
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_optimizers(*r);
-    return r;
-  }();
-  return *all;
-}
-
 std::unique_ptr<Optimizer> make(const std::string& name, const Given& given) {
-  return registries().optimizers.make(settings_for(registries().optimizers, name, given));
+  return make_component(builtin_registries().optimizers, name, given);
 }
 
 // The loss sum_j a_j (x_j - c_j)^2 / 2.

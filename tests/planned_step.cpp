@@ -8,9 +8,6 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/core/registry.h>
-#include <bitwright/experiment/builtin.h>
-
 #include "core/pool.h"
 #include "method_fixture.h"
 #include "naive.h"
@@ -22,16 +19,6 @@ using namespace bitwright;
 using testing::ThreadsScope;
 
 namespace {
-
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_networks(*r);
-    register_optimizers(*r);
-    return r;
-  }();
-  return *all;
-}
 
 struct Subject {
   std::string network;
@@ -55,14 +42,12 @@ struct Training {
   std::unique_ptr<TrainingStep> step;
 
   Training(const Subject& s, DType precision) {
-    const auto& networks = registries().networks;
-    network = networks.make(test::settings_for(networks, s.network, s.given), s.input);
+    network = test::make_network(s.network, s.input, s.given);
     initialize(*network, 1);
     methods = std::make_unique<MethodStack>(std::vector<std::unique_ptr<Method>>{},
                                             StageInfo{"test", 1, 1, 1, true, network.get()});
-    const auto& optimizers = registries().optimizers;
-    optimizer = optimizers.make(
-        test::settings_for(optimizers, "sgd", {{"learning_rate", 0.05}, {"momentum", 0.9}}));
+    optimizer = test::make_component(test::builtin_registries().optimizers, "sgd",
+                                     {{"learning_rate", 0.05}, {"momentum", 0.9}});
     step = std::make_unique<TrainingStep>(
         *network, *methods, *optimizer,
         BatchShape{s.batch, s.input.channels, s.input.height, s.input.width, s.batch}, precision);

@@ -8,8 +8,6 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include <bitwright/experiment/builtin.h>
-
 #include "cli_fixture.h"
 #include "method_fixture.h"
 
@@ -123,14 +121,12 @@ TEST_CASE("methods that quantize nothing there, and words that cannot be meant")
 }
 
 TEST_CASE("every registered method that can be made from defaults answers") {
-  Registries registries;
-  register_builtin_components(registries);
   int answered = 0;
-  for (const std::string& name : registries.methods.names()) {
+  for (const std::string& name : test::builtin_registries().methods.names()) {
     CAPTURE(name);
     std::unique_ptr<Method> method;
     try {
-      method = registries.methods.make(test::settings_for(registries.methods, name));
+      method = test::make_method(name);
     } catch (const std::exception&) {
       continue;  // needs an option
     }

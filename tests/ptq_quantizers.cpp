@@ -9,7 +9,6 @@
 #include <doctest/doctest.h>
 
 #include <bitwright/core/rng.h>
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/quant/quantizer.h>
 
 #include "method_fixture.h"
@@ -20,9 +19,7 @@ using namespace bitwright::test;
 namespace {
 
 std::unique_ptr<Quantizer> make(const std::string& name, const Given& given = {}) {
-  Registries registries;
-  register_quantizers(registries);
-  return registries.quantizers.make(settings_for(registries.quantizers, name, given));
+  return make_component(builtin_registries().quantizers, name, given);
 }
 
 std::vector<float> rounded(const Levels& levels, std::vector<float> x) {

@@ -31,7 +31,6 @@ std::vector<std::uint32_t> first_images(std::uint32_t count) {
 // Three convolutions with batch normalisation, trained a little.
 struct SmallGrid {
   explicit SmallGrid(const std::vector<std::string>& kept = {"first"}) {
-    register_builtin_components(registries);
     images = random_images(100);
     NetworkBuilder builder(InputSpec{1, 3, 3, 4});
     const ConvGeometry same{.stride = 1, .padding = 1};
@@ -61,10 +60,9 @@ struct SmallGrid {
 
   // Weights and statistics that are those of no initialisation.
   void train() {
-    const auto optimizer = registries.optimizers.make(
-        test::settings_for(registries.optimizers, "sgd", {{"learning_rate", 0.05}}));
-    const auto schedule =
-        registries.schedules.make(test::settings_for(registries.schedules, "constant"));
+    const Registries& all = test::builtin_registries();
+    const auto optimizer = test::make_component(all.optimizers, "sgd", {{"learning_rate", 0.05}});
+    const auto schedule = test::make_component(all.schedules, "constant");
     Trainer trainer(*network, *methods, *optimizer, *schedule, *training, *validation,
                     {.steps = 30});
     Recorder nobody;
@@ -79,7 +77,7 @@ struct SmallGrid {
     return std::make_unique<Evaluator>(*network, *methods, loader(100));
   }
   std::unique_ptr<Quantizer> quantizer(const std::string& name, const test::Given& given = {}) {
-    return registries.quantizers.make(test::settings_for(registries.quantizers, name, given));
+    return test::make_component(test::builtin_registries().quantizers, name, given);
   }
   std::unique_ptr<QuantizationGrid> grid() {
     return std::make_unique<QuantizationGrid>(*network, *methods, *validation, *test, *calibration,
@@ -89,7 +87,6 @@ struct SmallGrid {
     return [this](StateVisitor& v) { network->visit(v); };
   }
 
-  Registries registries;
   ImageSet images;
   std::unique_ptr<Network> network;
   std::unique_ptr<MethodStack> methods;

@@ -7,30 +7,21 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/experiment/builtin.h>
-
+#include "builtin_registries.h"
 #include "experiment/config.h"
 
 using namespace bitwright;
+using test::builtin_registries;
 
 namespace {
-
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_optimizers(*r);
-    return r;
-  }();
-  return *all;
-}
 
 // As an experiment has it under `schedule:`, in flow style.
 std::unique_ptr<Schedule> read(const std::string& schedule) {
   static const Options options =
       Options{}.component("schedule", "schedules", "constant", "", schedule_options());
   const Settings settings =
-      parse_config("schedule: " + schedule, "f.yaml", {}, options, registries());
-  return make_schedule(registries(), settings.section("schedule"));
+      parse_config("schedule: " + schedule, "f.yaml", {}, options, builtin_registries());
+  return make_schedule(builtin_registries(), settings.section("schedule"));
 }
 
 constexpr Horizon kStage{1000, 50};

@@ -15,17 +15,9 @@
 
 using namespace bitwright;
 using namespace bitwright::testing;
+using test::builtin_registries;
 
 namespace {
-
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_builtin_components(*r);
-    return r;
-  }();
-  return *all;
-}
 
 const std::string head =
     "experiment: e\n"
@@ -33,7 +25,8 @@ const std::string head =
     "network: lenet300\n";
 
 LoadedExperiment load(const std::string& stages, const std::string& profile = "") {
-  return load_experiment(registries(), read_config_text(head + stages, "f.yaml", {}), profile);
+  return load_experiment(builtin_registries(), read_config_text(head + stages, "f.yaml", {}),
+                         profile);
 }
 
 std::string stage(const std::string& more) {
@@ -98,8 +91,7 @@ TEST_CASE("held parameters keep their values, and methods leave them alone") {
   SmallStage stage({});
   const StageInfo info{"s", 1, 5, 5, false, stage.network.get()};
   std::vector<std::unique_ptr<Method>> methods;
-  methods.push_back(
-      registries().methods.make(test::settings_for(registries().methods, "binary_connect")));
+  methods.push_back(test::make_method("binary_connect"));
   MethodStack stack(std::move(methods), info, {"fc1.*"});
   CHECK(stack.transforms());
   const auto frozen = stack.frozen();
@@ -207,12 +199,14 @@ TEST_CASE("profiles") {
   CHECK(load(text, "full").config.text("experiment") == "e");
   CHECK_THROWS_AS(load(text, "shrt"), Error);
   // What a shortened configuration resolves to is not shortened again.
-  const std::string resolved = emit_config(brief.config, experiment_options(), registries());
+  const std::string resolved =
+      emit_config(brief.config, experiment_options(), builtin_registries());
   const LoadedExperiment again =
-      load_experiment(registries(), read_config_text(resolved, "r.yaml", {}), "");
-  CHECK(emit_config(again.config, experiment_options(), registries()) == resolved);
-  CHECK_THROWS_AS(load_experiment(registries(), read_config_text(resolved, "r.yaml", {}), "smoke"),
-                  Error);
+      load_experiment(builtin_registries(), read_config_text(resolved, "r.yaml", {}), "");
+  CHECK(emit_config(again.config, experiment_options(), builtin_registries()) == resolved);
+  CHECK_THROWS_AS(
+      load_experiment(builtin_registries(), read_config_text(resolved, "r.yaml", {}), "smoke"),
+      Error);
 }
 
 TEST_CASE("lints can be allowed") {
@@ -238,7 +232,8 @@ TEST_CASE("networks in YAML are those that code builds") {
       "  - {name: batch_norm, label: bn2, affine: false}\n  - relu\n"
       "  - {name: linear, label: fc3}\n" +
       stage("steps: 3");
-  const auto own = load_experiment(registries(), read_config_text(layers, "f.yaml", {}), "");
+  const auto own =
+      load_experiment(builtin_registries(), read_config_text(layers, "f.yaml", {}), "");
   const auto built_in = load(stage("steps: 3"));
   initialize(*own.network, 5);
   initialize(*built_in.network, 5);

@@ -243,7 +243,7 @@ TEST_CASE("averaging leaves training alone, and is what evaluation sees, selects
   for (const std::string method : {"", "binary_connect"}) {
     CAPTURE(method);
     StageOptions options;
-    options.method = method;
+    if (!method.empty()) options.methods = {{method, {}}};
     SmallStage plain(options);
     options.trainer.update.average.decay = 0.8;
     SmallStage averaged(options);
@@ -294,7 +294,7 @@ TEST_CASE("a stage with all of it resumes to the same bits from any step") {
   for (const std::string method : {"", "binary_connect"}) {
     CAPTURE(method);
     StageOptions options;
-    options.method = method;
+    if (!method.empty()) options.methods = {{method, {}}};
     options.settings = {
         {"learning_rate", 0.1}, {"momentum", 0.9}, {"dampening", 0.1}, {"weight_decay", 0.01}};
     options.batch = 8;

@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 
 #include <bitwright/core/rng.h>
-#include <bitwright/experiment/builtin.h>
 
+#include "builtin_registries.h"
 #include "experiment/load_experiment.h"
 #include "experiment/read_yaml.h"
 #include "experiment/schema.h"
@@ -19,19 +19,11 @@
 
 using namespace bitwright;
 using bitwright::testing::read_bytes;
+using test::builtin_registries;
 
 namespace fs = std::filesystem;
 
 namespace {
-
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_builtin_components(*r);
-    return r;
-  }();
-  return *all;
-}
 
 struct Expected {
   std::string place, text;
@@ -55,10 +47,11 @@ Expected expected_of(const std::string& file) {
 std::string answer_to(ConfigFile file) {
   try {
     if (file.fragment) {
-      resolve_config(take_sweep(std::move(file)).file, experiment_options(), registries());
+      resolve_config(take_sweep(std::move(file)).file, experiment_options(), builtin_registries());
       return "no error";
     }
-    load_cells(registries(), std::move(file), "", [](const SweepCell&, const LoadedExperiment&) {});
+    load_cells(builtin_registries(), std::move(file), "",
+               [](const SweepCell&, const LoadedExperiment&) {});
   } catch (const Error& error) {
     return error.status() == ExitStatus::config ? error.what() : "not a configuration error";
   }
@@ -164,7 +157,7 @@ TEST_CASE("of typing errors in every declared name, 95 % and more are understood
   std::vector<std::vector<std::string>> groups;
   collect(file_options(), groups);
   for (const std::string& kind : Registries::kinds()) {
-    const RegistryBase& registry = *registries().find(kind);
+    const RegistryBase& registry = *builtin_registries().find(kind);
     if (!registry.names().empty()) groups.push_back(registry.names());
     for (const std::string& name : registry.names()) collect(registry.find(name)->options, groups);
   }

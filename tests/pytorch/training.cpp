@@ -4,9 +4,8 @@
 #include <fmt/format.h>
 
 #include <bitwright/core/error.h>
-#include <bitwright/core/registry.h>
-#include <bitwright/experiment/builtin.h>
 
+#include "builtin_registries.h"
 #include "exchange.h"
 #include "experiment/config.h"
 #include "kernels/convolution_rule.h"
@@ -15,20 +14,13 @@
 namespace bitwright::exchange {
 namespace {
 
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_networks(*r);
-    register_optimizers(*r);
-    return r;
-  }();
-  return *all;
-}
+using test::builtin_registries;
 
 /// The component that a JSON object {"name": ..., options} describes; JSON is YAML.
 Settings settings_of(const char* key, const char* registry, const json& component) {
   const Options options = Options{}.component(key, registry, "", "what is compared");
-  return parse_config(json{{key, component}}.dump(), "request.json", {}, options, registries())
+  return parse_config(json{{key, component}}.dump(), "request.json", {}, options,
+                      builtin_registries())
       .section(key);
 }
 
@@ -39,14 +31,14 @@ class Training {
     const json& r = request.description();
     const auto extents = r.at("images").get<std::vector<std::int64_t>>();  // N, C, H, W
     const InputSpec input{extents[1], extents[2], extents[3], r.at("classes")};
-    network_ =
-        registries().networks.make(settings_of("network", "networks", r.at("network")), input);
+    network_ = builtin_registries().networks.make(
+        settings_of("network", "networks", r.at("network")), input);
     initialize(*network_, 1);
     take_over_weights();
     methods_ = std::make_unique<MethodStack>(std::vector<std::unique_ptr<Method>>{},
                                              StageInfo{"test", 1, 1, 1, true, network_.get()});
-    optimizer_ =
-        registries().optimizers.make(settings_of("optimizer", "optimizers", r.at("optimizer")));
+    optimizer_ = builtin_registries().optimizers.make(
+        settings_of("optimizer", "optimizers", r.at("optimizer")));
     step_ = std::make_unique<TrainingStep>(
         *network_, *methods_, *optimizer_,
         BatchShape{extents[0], extents[1], extents[2], extents[3], extents[0]},
@@ -115,7 +107,7 @@ void update(const Request& request, Answer& answer) {
   const json& r = request.description();
   for (const auto& [name, optimizer] : r.at("optimizers").items()) {
     const auto made =
-        registries().optimizers.make(settings_of("optimizer", "optimizers", optimizer));
+        builtin_registries().optimizers.make(settings_of("optimizer", "optimizers", optimizer));
     const Tensor value = request.array("value");
     Tensor gradient = Tensor::zeros(value.shape());
     made->attach({{"x", value, gradient, "x", "linear_weight"}});

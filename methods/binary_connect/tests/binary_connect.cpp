@@ -8,18 +8,13 @@
 
 #include "method_fixture.h"
 
-namespace bitwright {
-void register_binary_connect(Registries& registries);
-void register_proximal_mean_field(Registries& registries);
-}  // namespace bitwright
-
 using namespace bitwright;
 using namespace bitwright::test;
 
 namespace {
 
 std::unique_ptr<Method> make(const Given& given = {}) {
-  return make_method(register_binary_connect, "binary_connect", given);
+  return make_method("binary_connect", given);
 }
 
 }  // namespace
@@ -98,8 +93,7 @@ TEST_CASE("BinaryConnect and PICM take the same steps") {
   auto network = builder.flatten().linear("fc", 1, false).build();
   initialize(*network, 1);
   auto bc = make();
-  auto picm = make_method(register_proximal_mean_field, "proximal_mean_field",
-                          {{"projection", "hardmax"}, {"jacobian", "ste"}});
+  auto picm = make_method("proximal_mean_field", {{"projection", "hardmax"}, {"jacobian", "ste"}});
   bc->attach(stage_of(*network));
   picm->attach(stage_of(*network));
   const Parameter& p = network->parameters()[0];

@@ -7,14 +7,9 @@
 #include <doctest/doctest.h>
 
 #include <bitwright/core/rng.h>
-#include <bitwright/experiment/builtin.h>
 
 #include "../weight.h"
 #include "method_fixture.h"
-
-namespace bitwright {
-void register_bit_drop(Registries& registries);
-}
 
 using namespace bitwright;
 using namespace bitwright::test;
@@ -24,21 +19,20 @@ namespace {
 
 using Text = std::string;
 
-std::unique_ptr<Method> make(const Given& given) {
-  return make_method(register_bit_drop, "bit_drop", given);
-}
+std::unique_ptr<Method> make(const Given& given) { return make_method("bit_drop", given); }
 
 std::string refusal(const Given& given) {
-  try {
-    make(given);
-  } catch (const Error& error) {
-    CHECK(error.status() == ExitStatus::config);
-    return error.what();
-  }
-  return "";
+  return refusal_of([&] { make(given); });
 }
 
 OptionValue whole(int value) { return std::int64_t{value}; }
+
+// Puts what a method trains beside the weights onto the tape.
+struct TrainedOnTape final : ForwardHooks {
+  Variable trained(Forward& forward, const Tensor& value) override {
+    return forward.tape.parameter(value);
+  }
+};
 
 // fc1.weight [3, 4] of the small network under the method.
 struct Attached {
@@ -96,9 +90,7 @@ TEST_CASE("the deployed weight is on the grid, and is what its codes decode to")
   CHECK(coded->bits == 3);
   CHECK(coded->first == -4);
   CHECK(coded->stored_bits() == 3 * 12 + 32);
-  std::vector<float> decoded(12);
-  coded->decode(decoded);
-  CHECK(decoded == list(hard));
+  CHECK(decoded(*coded) == list(hard));
   const auto labels = a.weight->label_set();
   CHECK(labels.size() == 8);
   for (float x : hard.values()) CHECK(std::ranges::count(labels, x) == 1);
@@ -120,9 +112,7 @@ TEST_CASE("in heterogeneous mode the gates decide bits, grid and codes") {
   }
   const auto coded = a.weight->coded();
   CHECK(coded->bits == 2);
-  std::vector<float> decoded(12);
-  coded->decode(decoded);
-  CHECK(decoded == list(hard));
+  CHECK(decoded(*coded) == list(hard));
   // With gates that are only learned the whole grid is deployed.
   Attached b({{"drop_bits", Text("learned")}, {"weight_bits", whole(4)}});
   b.weight->latents()[3].f32()[1] = -3;
@@ -251,17 +241,8 @@ TEST_CASE("inputs: not the image; alpha from the first training batch; frozen wh
   CHECK(trained[0].rule.rate == 0.1);
   CHECK(trained[0].rule.decay == 0);
   Tensor batch = Tensor::from({0, 0.2f, 1.5f, 0.9f, 0.6f, 0}, {2, 3});
-  struct OnlyInput final : Layer {
-    std::string label = "fc2";
-    const std::string& name() const override { return label; }
-    std::string_view kind() const override { return "linear"; }
-    Variable forward(Forward&, const Variable& x) const override { return x; }
-  } layer;
-  struct Hooks final : ForwardHooks {
-    Variable trained(Forward& forward, const Tensor& value) override {
-      return forward.tape.parameter(value);
-    }
-  } hooks;
+  NamedLayer layer;
+  TrainedOnTape hooks;
   Tape tape;
   Forward training(tape, true, hooks);
   const Variable x = tape.parameter(batch);
@@ -277,7 +258,7 @@ TEST_CASE("inputs: not the image; alpha from the first training batch; frozen wh
   batch.copy_from(Tensor::from({0, 0.2f, 0.3f, 0.9f, 9, 0.8f}, {2, 3}));
   const Variable z = a.method->layer_input(deployed, layer, other.constant(batch));
   CHECK(list(z.value()) == std::vector<float>{0, 0, 0.5f, 1, 1.5f, 1});
-  layer.label = "fc1";
+  layer.called = "fc1";
   CHECK(other.size() == 1);
   a.method->layer_input(deployed, layer, other.constant(batch));
   CHECK(other.size() == 1);  // the image stays as it is
@@ -286,19 +267,10 @@ TEST_CASE("inputs: not the image; alpha from the first training batch; frozen wh
 TEST_CASE("negative inputs have no grid, and are refused in one sentence") {
   Attached a({});
   a.method->trained();
-  struct OnlyInput final : Layer {
-    std::string label = "fc2";
-    const std::string& name() const override { return label; }
-    std::string_view kind() const override { return "linear"; }
-    Variable forward(Forward&, const Variable& x) const override { return x; }
-  } layer;
-  struct Hooks final : ForwardHooks {
-    Variable trained(Forward& forward, const Tensor& value) override {
-      return forward.tape.parameter(value);
-    }
-  } with_trained;
+  const NamedLayer layer;
+  TrainedOnTape hooks;
   Tape tape;
-  Forward training(tape, true, with_trained);
+  Forward training(tape, true, hooks);
   const Variable x = tape.constant(Tensor::from({0.5f, -0.25f, 1}, {1, 3}));
   CHECK_THROWS_WITH_AS(a.method->layer_input(training, layer, x),
                        doctest::Contains("fc2.input has negative values, such as -0.25"), Error);

@@ -9,7 +9,6 @@
 #include <doctest/doctest.h>
 
 #include <bitwright/core/rng.h>
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/results/run_file.h>
 #include <bitwright/tensor/memory_state.h>
 
@@ -20,34 +19,17 @@
 #include "run_directory.h"
 #include "train/method_stack.h"
 
-namespace bitwright {
-void register_bsq(Registries& registries);
-}
-
 using namespace bitwright;
 using namespace bitwright::test;
 
 namespace {
 
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_networks(*r);
-    register_bsq(*r);
-    return r;
-  }();
-  return *all;
-}
-
-std::unique_ptr<Method> make(const Given& given) {
-  return registries().methods.make(settings_for(registries().methods, "bsq", given));
-}
+std::unique_ptr<Method> make(const Given& given) { return make_method("bsq", given); }
 
 const Given kPlanes{{"alpha", 5e-3}};
 
 std::unique_ptr<Network> resnet20() {
-  auto network = registries().networks.make(
-      settings_for(registries().networks, "resnet20", {{"shortcut", "B"}}), {3, 32, 32, 10});
+  auto network = make_network("resnet20", {3, 32, 32, 10}, {{"shortcut", "B"}});
   initialize(*network, 1);
   for (Parameter& p : network->parameters())  // a bias of zeros would lose its bits at once
     if (p.name == "fc.bias") uniform(p.value, 0.1, 1, p.name);
@@ -64,24 +46,11 @@ MethodStack stack_of(std::unique_ptr<Method> method, Network& network,
 
 std::string refusal(const Given& given) {
   auto network = small_network();
-  try {
-    const MethodStack stack = stack_of(make(given), *network);
-  } catch (const Error& error) {
-    CHECK(error.status() == ExitStatus::config);
-    return error.what();
-  }
-  return "";
+  return refusal_of([&] { stack_of(make(given), *network); });
 }
 
 double metric(Method& method, const Network& network, const std::string& name, std::size_t i = 0) {
-  const auto values = method.measure();
-  std::size_t at = 0;
-  for (const MetricDeclaration& m : method.metrics(network)) {
-    if (m.name == name) return values.at(at + i);
-    at += m.width();
-  }
-  FAIL("no metric " << name);
-  return 0;
+  return test::metric(method.metrics(network), method.measure(), name).at(i);
 }
 
 // The scheme of HAWQ that the reference code quotes (spec, section 5).
@@ -235,9 +204,7 @@ TEST_CASE("deployed weights: soft is the step's weight, hard the re-quantized on
       CHECK(code >= coded->first);
       CHECK(code < coded->first + (std::int64_t{1} << coded->bits));
     }
-    std::vector<float> decoded(coded->codes.size());
-    coded->decode(decoded);
-    CHECK(decoded == list(expected));
+    CHECK(decoded(*coded) == list(expected));
   };
   check_coded(*weight, hard);
 
@@ -327,7 +294,7 @@ TEST_CASE("widths and scales reach the stage that fine-tunes; an emptied tensor 
 TEST_CASE("precision maps: lists, files, run files") {
   const testing::RunDirectory dir;
   const auto map = [](const Given& given) {
-    return bsq::PrecisionMap(settings_for(registries().methods, "bsq", given));
+    return bsq::PrecisionMap(settings_for(builtin_registries().methods, "bsq", given));
   };
   const std::vector<std::string> tensors{"conv1.weight", "layer1.0.conv1.weight", "fc.bias"};
   CHECK(map({{"bits", std::vector<std::string>{"*=4", "layer1.* = 0"}}}).bits_of(tensors) ==

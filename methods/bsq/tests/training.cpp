@@ -8,88 +8,40 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/data/loader.h>
-#include <bitwright/data/normalization.h>
-#include <bitwright/data/split.h>
-#include <bitwright/experiment/builtin.h>
-#include <bitwright/tensor/memory_state.h>
-
-#include "method_fixture.h"
-#include "train/trainer.h"
+#include "glyph_training.h"
 
 using namespace bitwright;
-using namespace bitwright::test;
+using bitwright::testing::GlyphOptions;
+using bitwright::testing::GlyphTraining;
+using bitwright::testing::Recorder;
+using test::Given;
 
 namespace {
 
 constexpr std::int64_t kEpoch = 20;  // steps
 
-const Registries& registries() {
-  static const Registries* const all = [] {
-    auto* r = new Registries;
-    register_builtin_components(*r);
-    return r;
-  }();
-  return *all;
-}
-
 // LeNet-300 of a fifth of the width, trained in float for five epochs, then with the method.
-struct Training {
-  Training(const Given& given, std::int64_t epochs) {
-    const Given size{{"train_images", std::int64_t{1300}}, {"test_images", std::int64_t{10}}};
-    images = registries()
-                 .datasets.make(settings_for(registries().datasets, "glyphs", size), {})
-                 ->train();
-    const Split split = split_last(images.count(), 300);
-    const Normalization normalization = unit_normalization(1);
-    network = registries().networks.make(
-        settings_for(registries().networks, "lenet300", {{"width", 0.2}}), {1, 28, 28, 10});
-    initialize(*network, 1);
-    schedule = registries().schedules.make(settings_for(registries().schedules, "constant"));
-    loader = std::make_unique<BatchLoader>(images, split.train, 50, 1, normalization);
+struct Training : GlyphTraining {
+  Training(const Given& given, std::int64_t epochs) : GlyphTraining(in_float()) {
     REQUIRE(loader->batches_per_epoch() == kEpoch);
-    const auto evaluate_and_update = [&] {
-      validation = std::make_unique<Evaluator>(
-          *network, *methods,
-          std::make_unique<EvaluationLoader>(images, split.validation, 100, normalization));
-      optimizer = registries().optimizers.make(
-          settings_for(registries().optimizers, "sgd",
-                       {{"learning_rate", 0.1}, {"momentum", 0.9}, {"weight_decay", 1e-4}}));
-    };
-    StageInfo stage = stage_of(*network, false);
-    methods = std::make_unique<MethodStack>(std::vector<std::unique_ptr<Method>>{}, stage);
-    evaluate_and_update();
-    TrainingObserver nobody;
-    Trainer(*network, *methods, *optimizer, *schedule, *loader, *validation,
-            TrainerOptions{5 * kEpoch, kEpoch})
-        .run(nobody);
-
-    stage.steps = epochs * kEpoch;
-    stage.steps_per_epoch = kEpoch;
-    std::vector<std::unique_ptr<Method>> list;
-    list.push_back(registries().methods.make(settings_for(registries().methods, "bsq", given)));
-    bsq = list.back().get();
-    methods = std::make_unique<MethodStack>(std::move(list), stage);
-    evaluate_and_update();
-    trainer = std::make_unique<Trainer>(*network, *methods, *optimizer, *schedule, *loader,
-                                        *validation, TrainerOptions{stage.steps, 10});
+    run();
+    GlyphOptions with_method = in_float();
+    with_method.methods = {{"bsq", given}};
+    with_method.trainer = {.steps = epochs * kEpoch, .evaluate_every = 10};
+    begin(with_method, false);
   }
-
-  VisitState state() {
-    return [this](StateVisitor& v) { trainer->visit(v); };
+  static GlyphOptions in_float() {
+    GlyphOptions o;
+    o.network_settings = {{"width", 0.2}};
+    o.images = 1300, o.held_out = 300;
+    o.optimizer = "sgd";
+    o.settings = {{"learning_rate", 0.1}, {"momentum", 0.9}, {"weight_decay", 1e-4}};
+    o.trainer = {.steps = 5 * kEpoch, .evaluate_every = kEpoch};
+    return o;
   }
 
   std::vector<double> metric(const std::string& name) const {
-    const auto values = bsq->measure();
-    std::size_t at = 0;
-    for (const MetricDeclaration& m : bsq->metrics(*network)) {
-      if (m.name == name) {
-        const auto first = values.begin() + static_cast<std::ptrdiff_t>(at);
-        return {first, first + static_cast<std::ptrdiff_t>(m.width())};
-      }
-      at += m.width();
-    }
-    return {};
+    return test::metric(methods->metrics(), methods->measure(), name);
   }
 
   // P and M of every quantized tensor.
@@ -101,16 +53,6 @@ struct Training {
     }
     return all;
   }
-
-  ImageSet images;
-  std::unique_ptr<Network> network;
-  std::unique_ptr<BatchLoader> loader;
-  std::unique_ptr<MethodStack> methods;
-  Method* bsq = nullptr;
-  std::unique_ptr<Evaluator> validation;
-  std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<Schedule> schedule;
-  std::unique_ptr<Trainer> trainer;
 };
 
 const Given kStrong{{"alpha", 0.3}, {"interval", std::int64_t{2}}};
@@ -189,12 +131,6 @@ class Invariants final : public TrainingObserver {
   Evaluation hard_;
 };
 
-struct StopAt final : TrainingObserver {
-  explicit StopAt(std::int64_t step) : step(step) {}
-  bool on_step_complete(std::int64_t done) override { return done == step; }
-  std::int64_t step;
-};
-
 }  // namespace
 
 TEST_CASE(
@@ -210,8 +146,7 @@ TEST_CASE("the lasso takes bits: more of them with a larger alpha, none without 
   std::vector<double> bits, lasso;
   for (const double alpha : {0.0, 0.3, 3.0}) {
     Training training({{"alpha", alpha}, {"interval", std::int64_t{2}}}, 4);
-    TrainingObserver nobody;
-    training.trainer->run(nobody);
+    training.run();
     bits.push_back(training.metric("bits_per_parameter").front());
     double sum = 0;
     for (const double b : training.metric("lasso")) sum += b;
@@ -225,44 +160,34 @@ TEST_CASE("the lasso takes bits: more of them with a larger alpha, none without 
 }
 
 TEST_CASE("a resumed run goes on bit for bit, before and after a re-quantization") {
-  TrainingObserver nobody;
   const Given given{{"alpha", 1.0},
                     {"interval", std::int64_t{1}},
                     {"activation_bits", std::int64_t{2}},
                     {"activation_range", "ema"}};
   Training whole(given, 3);
-  whole.trainer->run(nobody);
-  MemoryState expected;
-  expected.save(whole.state());
+  whole.run();
+  const MemoryState expected = whole.saved();
   for (const std::int64_t step : {kEpoch - 3, kEpoch, kEpoch + 1, 2 * kEpoch + 7}) {
     CAPTURE(step);
     Training first(given, 3);
-    StopAt stop(step);
-    CHECK_FALSE(first.trainer->run(stop));
-    MemoryState saved;
-    saved.save(first.state());
+    Recorder some;
+    some.stop_at = step;
+    CHECK_FALSE(first.trainer->run(some));
     Training second(given, 3);
     for (Parameter& p : second.network->parameters()) p.value.fill(0.125f);
-    saved.load(second.state());
-    second.trainer->run(nobody);
-    MemoryState reached;
-    reached.save(second.state());
-    CHECK(reached.first_difference(expected) == "");
+    first.saved().load(second.state());
+    second.run();
+    CHECK(second.saved().first_difference(expected) == "");
   }
 }
 
 TEST_CASE("evaluation leaves no trace") {
   Training training(kStrong, 1);
-  TrainingObserver nobody;
-  training.trainer->run(nobody);
-  MemoryState before, after;
-  before.save(training.state());
-  const Evaluation hard = training.validation->run(Deployment::hard);
-  training.validation->run(Deployment::soft);
-  training.bsq->measure();
-  CHECK(training.validation->run(Deployment::hard).loss == hard.loss);
-  after.save(training.state());
-  CHECK(after == before);
+  training.run();
+  const MemoryState before = training.saved();
+  training.methods->measure();
+  training.check_evaluation_leaves_no_trace();
+  CHECK(training.saved() == before);
 }
 
 TEST_CASE("fine-tuning keeps widths, codes and the interval of x") {
@@ -270,20 +195,14 @@ TEST_CASE("fine-tuning keeps widths, codes and the interval of x") {
                     {"bits", std::vector<std::string>{"*=3", "fc2.weight=1", "fc3.*=2"}},
                     {"activation_bits", std::int64_t{32}}};
   Training training(given, 3);
-  TrainingObserver nobody;
-  training.trainer->run(nobody);
+  training.run();
   CHECK(training.metric("bits") == std::vector<double>{3, 1, 2, 2});
   CHECK(training.trainer->selected_accuracy() > 0.15);
   for (const Parameter& p : training.network->parameters()) {
     if (training.methods->bits(p) == 32) continue;
-    Tensor hard = Tensor::zeros(p.value.shape()), soft = hard.clone();
-    training.methods->write_deployed(p, Deployment::hard, hard);
-    training.methods->write_deployed(p, Deployment::soft, soft);
-    std::vector<float> decoded(static_cast<std::size_t>(hard.numel()));
-    training.methods->coded(p)->decode(decoded);
-    CHECK(decoded == list(hard));
-    CHECK(list(soft) == list(hard));
-    std::vector<float> values = list(hard);
+    std::vector<float> values = training.deployed(p);
+    CHECK(test::decoded(training.methods->coded(p).value()) == values);
+    CHECK(training.deployed(p, Deployment::soft) == values);
     std::ranges::sort(values);
     values.erase(std::ranges::unique(values).begin(), values.end());
     const int n = static_cast<int>(training.methods->bits(p));

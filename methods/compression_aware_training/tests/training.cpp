@@ -7,97 +7,36 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/data/loader.h>
-#include <bitwright/data/normalization.h>
-#include <bitwright/data/split.h>
-#include <bitwright/experiment/builtin.h>
-#include <bitwright/tensor/memory_state.h>
-
 #include "../weight.h"
-#include "method_fixture.h"
-#include "train/trainer.h"
-
-namespace bitwright {
-void register_glyphs(Registries& registries);
-void register_compression_aware_training(Registries& registries);
-}  // namespace bitwright
+#include "glyph_training.h"
 
 using namespace bitwright;
 using namespace bitwright::test;
+using bitwright::testing::GlyphOptions;
+using bitwright::testing::GlyphTraining;
 
 namespace {
 
-class StopAt final : public TrainingObserver {
- public:
-  explicit StopAt(std::int64_t step) : step_(step) {}
-  void on_evaluation(const EvaluationRecord& record) override { last = record; }
-  bool on_step_complete(std::int64_t done) override { return done == step_; }
-  EvaluationRecord last;
-
- private:
-  std::int64_t step_;
-};
-
-struct Training {
-  explicit Training(const Given& given, std::int64_t steps = 30) {
-    register_networks(registries);
-    register_optimizers(registries);
-    register_glyphs(registries);
-    register_compression_aware_training(registries);
-    const Given size{{"train_images", std::int64_t{900}}, {"test_images", std::int64_t{10}}};
-    auto data = registries.datasets.make(settings_for(registries.datasets, "glyphs", size), {});
-    images = data->train();
-    const Split split = split_last(images.count(), 300);
-    const Normalization normalization = unit_normalization(1);
-    network = registries.networks.make(settings_for(registries.networks, "lenet5"), data->input());
-    initialize(*network, 1);
-    loader = std::make_unique<BatchLoader>(images, split.train, 50, 1, normalization);
-    StageInfo stage = stage_of(*network);
-    stage.steps = steps;
-    stage.steps_per_epoch = loader->batches_per_epoch();
-    std::vector<std::unique_ptr<Method>> list;
-    list.push_back(registries.methods.make(
-        settings_for(registries.methods, "compression_aware_training", given)));
-    methods = std::make_unique<MethodStack>(std::move(list), stage);
-    validation = std::make_unique<Evaluator>(
-        *network, *methods,
-        std::make_unique<EvaluationLoader>(images, split.validation, 100, normalization));
-    optimizer = registries.optimizers.make(
-        settings_for(registries.optimizers, "adam", {{"learning_rate", 0.003}}));
-    schedule = registries.schedules.make(settings_for(registries.schedules, "constant"));
-    trainer = std::make_unique<Trainer>(*network, *methods, *optimizer, *schedule, *loader,
-                                        *validation, TrainerOptions{stage.steps, 10});
+// LeNet-5 on 600 digits, 12 steps an epoch.
+struct Training : GlyphTraining {
+  explicit Training(const Given& given, std::int64_t steps = 30)
+      : GlyphTraining(options(given, steps)) {}
+  static GlyphOptions options(const Given& given, std::int64_t steps) {
+    GlyphOptions o;
+    o.methods = {{"compression_aware_training", given}};
+    o.network = "lenet5";
+    o.images = 900, o.held_out = 300;
+    o.trainer = {.steps = steps, .evaluate_every = 10};
+    return o;
   }
 
-  EvaluationRecord run(std::int64_t stop = -1) {
-    StopAt observer(stop);
-    trainer->run(observer);
-    return observer.last;
+  EvaluationRecord last_evaluation(std::int64_t stop_at = 0) {
+    return run(stop_at).evaluations.back();
   }
-  MemoryState state() {
-    MemoryState state;
-    state.save([&](StateVisitor& v) { trainer->visit(v); });
-    return state;
+  double metric(const EvaluationRecord& record, const std::string& name,
+                std::size_t layer = 0) const {
+    return test::metric(methods->metrics(), record.metrics, name).at(layer);
   }
-  double metric(const EvaluationRecord& record, const std::string& name, std::size_t layer = 0) {
-    std::size_t at = 0;
-    for (const MetricDeclaration& m : methods->metrics()) {
-      if (m.name == name) return record.metrics.at(at + layer);
-      at += m.width();
-    }
-    FAIL("no metric " << name);
-    return 0;
-  }
-
-  Registries registries;
-  ImageSet images;
-  std::unique_ptr<Network> network;
-  std::unique_ptr<BatchLoader> loader;
-  std::unique_ptr<MethodStack> methods;
-  std::unique_ptr<Evaluator> validation;
-  std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<Schedule> schedule;
-  std::unique_ptr<Trainer> trainer;
 };
 
 }  // namespace
@@ -108,13 +47,13 @@ TEST_CASE("compression: lambda 0 trains bit-identically to quantization alone (i
   without.run();
   zero.run();
   some.run();
-  CHECK(without.state().first_difference(zero.state()) == "");
-  CHECK(without.state().first_difference(some.state()) != "");
+  CHECK(without.saved().first_difference(zero.saved()) == "");
+  CHECK(without.saved().first_difference(some.saved()) != "");
 }
 
 TEST_CASE("compression: bits per activation fall with lambda, and measurements agree") {
   Training none({{"lambda", 0.0}}, 60), strong({{"lambda", 1.0}}, 60);
-  const EvaluationRecord a = none.run(), b = strong.run();
+  const EvaluationRecord a = none.last_evaluation(), b = strong.last_evaluation();
   CHECK(strong.metric(b, "hard_entropy") < none.metric(a, "hard_entropy") - 0.2);
   CHECK(a.hard.accuracy > 0.5);
   for (Training* training : {&none, &strong}) {
@@ -160,30 +99,25 @@ TEST_CASE("compression: a resumed run ends with the same bits") {
     CAPTURE(stop);
     Training killed(given), resumed(given);
     killed.run(stop);
-    const MemoryState saved = killed.state();
-    saved.load([&](StateVisitor& v) { resumed.trainer->visit(v); });
+    killed.saved().load(resumed.state());
     resumed.run();
-    CHECK(whole.state().first_difference(resumed.state()) == "");
+    CHECK(whole.saved().first_difference(resumed.saved()) == "");
   }
 }
 
 TEST_CASE("compression: evaluation changes nothing") {
   Training training({});
   training.run();
-  const MemoryState before = training.state();
-  const Evaluation hard = training.validation->run(Deployment::hard);
-  training.validation->run(Deployment::soft);
-  CHECK(training.state() == before);
-  CHECK(training.validation->run(Deployment::hard).loss == hard.loss);
+  training.check_evaluation_leaves_no_trace();
 }
 
 TEST_CASE("compression: layers are switched on one by one") {
   Training training({{"switch_on_every", Length{1, Length::Unit::epochs}}});
-  const EvaluationRecord first = training.run(1);
+  const EvaluationRecord first = training.last_evaluation(1);
   CHECK(training.metric(first, "layers_on") == 1);
   CHECK(training.metric(first, "huffman_bits") > 5);  // the others count 32
   CHECK(std::isnan(training.metric(first, "layer_hard_entropy", 1)));
-  CHECK(training.metric(training.run(), "layers_on") == 3);
+  CHECK(training.metric(training.last_evaluation(), "layers_on") == 3);
 }
 
 TEST_CASE("compression: deployed weights are the coded ones, and clips have no decay") {
@@ -195,10 +129,7 @@ TEST_CASE("compression: deployed weights are the coded ones, and clips have no d
     REQUIRE(codes.has_value() == (p.kind == ParameterKind::conv_weight));
     if (!codes) continue;
     ++coded;
-    Tensor hard = Tensor::empty(p.value.shape()), decoded = Tensor::empty(p.value.shape());
-    training.methods->write_deployed(p, Deployment::hard, hard);
-    codes->decode(decoded.values());
-    CHECK(list(hard) == list(decoded));
+    CHECK(training.deployed(p) == decoded(*codes));
     CHECK(codes->bits == 3);
     CHECK(codes->stored_bits() == 3.0 * static_cast<double>(p.value.numel()) + 64);
     for (std::int32_t code : codes->codes) CHECK((code >= 0 && code < 8));
@@ -231,19 +162,11 @@ TEST_CASE("compression: weights in training are the deployed ones, their gradien
 }
 
 TEST_CASE("compression: what makes no sense is refused") {
-  Registries registries;
-  register_compression_aware_training(registries);
-  const auto refused = [&](const Given& given) {
-    try {
+  const auto refused = [](const Given& given) {
+    return refusal_of([&] {
       auto network = small_network();
-      auto method = registries.methods.make(
-          settings_for(registries.methods, "compression_aware_training", given));
-      method->attach(stage_of(*network));
-    } catch (const Error& error) {
-      CHECK(error.status() == ExitStatus::config);
-      return std::string(error.what());
-    }
-    return std::string();
+      make_method("compression_aware_training", given)->attach(stage_of(*network));
+    });
   };
   CHECK(refused({}) == "");
   CHECK(refused({{"clip", false}}).find("deployed_range: clip needs clips") != std::string::npos);

@@ -5,26 +5,15 @@
 
 #include "method_fixture.h"
 
-namespace bitwright {
-void register_dorefa(Registries& registries);
-}
-
 using namespace bitwright;
 using namespace bitwright::test;
 
 namespace {
 
 std::unique_ptr<Method> make(std::int64_t bits) {
-  return make_method(register_dorefa, "dorefa",
+  return make_method("dorefa",
                      {{"weight_bits", bits}, {"activation_bits", bits}, {"first_last_bits", bits}});
 }
-
-struct Fc2 final : Layer {
-  const std::string& name() const override { return name_; }
-  std::string_view kind() const override { return "linear"; }
-  Variable forward(Forward&, const Variable& x) const override { return x; }
-  std::string name_ = "fc2";
-};
 
 void check_near(const Tensor& got, const std::vector<double>& wanted) {
   REQUIRE(static_cast<std::size_t>(got.numel()) == wanted.size());
@@ -67,7 +56,7 @@ TEST_CASE("activations are clamped to [0, 1] and rounded, the gradient passes in
   auto network = small_network();
   auto method = make(2);
   method->attach(stage_of(*network));
-  const Fc2 layer;
+  const NamedLayer layer;
   ForwardHooks hooks;
   Tape tape;
   Forward forward(tape, true, hooks);
@@ -92,6 +81,6 @@ TEST_CASE("an all-zero weight is quantized to one of the middle levels") {
 
 TEST_CASE("the ends of the network stay float unless asked for") {
   auto network = small_network();
-  auto method = make_method(register_dorefa, "dorefa", {});
+  auto method = make_method("dorefa", {});
   CHECK_THROWS_WITH_AS(method->attach(stage_of(*network)), doctest::Contains("stay float"), Error);
 }

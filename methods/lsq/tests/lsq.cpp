@@ -7,10 +7,6 @@
 
 #include "method_fixture.h"
 
-namespace bitwright {
-void register_lsq(Registries& registries);
-}
-
 using namespace bitwright;
 using namespace bitwright::test;
 
@@ -22,7 +18,7 @@ std::unique_ptr<Method> make(Given given = {}) {
                   {"activation_bits", std::int64_t{2}},
                   {"first_last_bits", std::int64_t{2}}};
   given.insert(given.begin(), two.begin(), two.end());
-  return make_method(register_lsq, "lsq", given);
+  return make_method("lsq", given);
 }
 
 std::vector<float> around(const std::vector<float>& wanted, const Tensor& got) {
@@ -120,12 +116,7 @@ TEST_CASE("an input's step comes from the first training batch, and evaluation d
   REQUIRE(trained.size() == 1);  // fc1 sees the image
   CHECK(trained[0].name == "fc2.step");
   Tensor s = trained[0].value;
-  struct Fc2 final : Layer {
-    const std::string& name() const override { return name_; }
-    std::string_view kind() const override { return "linear"; }
-    Variable forward(Forward&, const Variable& x) const override { return x; }
-    std::string name_ = "fc2";
-  } layer;
+  const NamedLayer layer;
   Tensor batch = Tensor::from({0, 0.5f, 1, 0.25f, 2, 8.25f}, {2, 3});
   ForwardHooks hooks;
   Tape evaluation, training;

@@ -5,10 +5,6 @@
 
 #include "method_fixture.h"
 
-namespace bitwright {
-void register_pact(Registries& registries);
-}
-
 using namespace bitwright;
 using namespace bitwright::test;
 
@@ -18,15 +14,8 @@ std::unique_ptr<Method> make(std::int64_t bits, Given given = {}) {
   given.insert(
       given.begin(),
       {{"weight_bits", std::int64_t{32}}, {"activation_bits", bits}, {"first_last_bits", bits}});
-  return make_method(register_pact, "pact", given);
+  return make_method("pact", given);
 }
-
-struct Fc2 final : Layer {
-  const std::string& name() const override { return name_; }
-  std::string_view kind() const override { return "linear"; }
-  Variable forward(Forward&, const Variable& x) const override { return x; }
-  std::string name_ = "fc2";
-};
 
 struct OnInput {
   OnInput(Method& method, const Tensor& numbers, const Tensor& dy)
@@ -34,7 +23,7 @@ struct OnInput {
     y = method.layer_input(forward, layer, x);
     tape.backward(sum(multiply(y, tape.constant(dy))));
   }
-  Fc2 layer;
+  NamedLayer layer;
   ForwardHooks hooks;
   Tape tape;
   Forward forward;
@@ -105,8 +94,8 @@ TEST_CASE("weights follow DoReFa's rule, or are left to another method") {
   auto network = small_network();
   Parameter& p = network->parameters()[2];
   p.value.copy_from(Tensor::from({-0.8f, -0.3f, -0.05f, 0.1f, 0.4f, 1.2f}, {2, 3}));
-  auto both = make_method(register_pact, "pact",
-                          {{"weight_bits", std::int64_t{2}}, {"first_last_bits", std::int64_t{2}}});
+  auto both =
+      make_method("pact", {{"weight_bits", std::int64_t{2}}, {"first_last_bits", std::int64_t{2}}});
   both->attach(stage_of(*network, false));
   auto weight = both->transform(p);
   Tensor out = Tensor::zeros({2, 3});

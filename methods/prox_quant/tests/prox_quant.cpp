@@ -10,10 +10,6 @@
 #include "../prox.h"
 #include "method_fixture.h"
 
-namespace bitwright {
-void register_prox_quant(Registries& registries);
-}
-
 using namespace bitwright;
 using namespace bitwright::test;
 
@@ -21,7 +17,7 @@ namespace {
 
 std::unique_ptr<Method> make(Given given = {}) {
   given.emplace_back("reg_rate", 0.5);
-  return make_method(register_prox_quant, "prox_quant", given);
+  return make_method("prox_quant", given);
 }
 
 }  // namespace

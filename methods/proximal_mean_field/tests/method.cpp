@@ -7,15 +7,10 @@
 #include <doctest/doctest.h>
 
 #include <bitwright/core/rng.h>
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/tensor/memory_state.h>
 
 #include "../projection.h"
 #include "method_fixture.h"
-
-namespace bitwright {
-void register_proximal_mean_field(Registries& registries);
-}
 
 using namespace bitwright;
 using namespace bitwright::test;
@@ -23,16 +18,13 @@ using namespace bitwright::test;
 namespace {
 
 std::unique_ptr<Method> make(const Given& given) {
-  return make_method(register_proximal_mean_field, "proximal_mean_field", given);
+  return make_method("proximal_mean_field", given);
 }
 
 const Given kPmf{{"jacobian", "exact"}, {"beta_rate", 1.2}};
 
 std::unique_ptr<Network> lenet(const std::string& name) {
-  Registries registries;
-  register_networks(registries);
-  const InputSpec input{1, 28, 28, 10};
-  return registries.networks.make(settings_for(registries.networks, name), input);
+  return make_network(name, {1, 28, 28, 10});
 }
 
 float largest(const Tensor& tensor) {
@@ -42,13 +34,7 @@ float largest(const Tensor& tensor) {
 }
 
 std::string refusal(const Given& given) {
-  try {
-    make(given);
-  } catch (const Error& error) {
-    CHECK(error.status() == ExitStatus::config);
-    return error.what();
-  }
-  return "";
+  return refusal_of([&] { make(given); });
 }
 
 }  // namespace

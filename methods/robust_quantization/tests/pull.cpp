@@ -1,75 +1,48 @@
 // A short real training of a residual network: the term pulls every tensor to the shape it asks
 // for, and without it the tensors stay as they were.
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include <bitwright/data/normalization.h>
-#include <bitwright/data/split.h>
-#include <bitwright/experiment/builtin.h>
-
-#include "method_fixture.h"
-#include "train/trainer.h"
+#include "glyph_training.h"
 
 using namespace bitwright;
-using namespace bitwright::test;
+using bitwright::testing::GlyphOptions;
+using bitwright::testing::GlyphTraining;
+using bitwright::testing::Recorder;
 
 namespace {
 
-struct Last final : TrainingObserver {
-  std::vector<double> metrics;  // kurtosis_loss, then the kurtosis of each layer
-  double loss = 0;
-  void on_step(const StepRecord& r) override { loss = r.train_loss; }
-  void on_evaluation(const EvaluationRecord& r) override { metrics = r.metrics; }
-};
-
-Last train(double lambda) {
-  Registries registries;
-  register_builtin_components(registries);
-  const Given size{
-      {"train_images", std::int64_t{600}}, {"test_images", std::int64_t{10}}, {"style", "color"}};
-  const auto data = registries.datasets.make(settings_for(registries.datasets, "glyphs", size), {});
-  const ImageSet images = data->train();
-  const Split split = split_last(images.count(), 100);
-  const Normalization normalization = unit_normalization(3);
-  const auto network = registries.networks.make(
-      settings_for(registries.networks, "resnet8", {{"width", 0.5}}), data->input());
-  initialize(*network, 1);
-  BatchLoader loader(images, split.train, 25, 1, normalization);
-  StageInfo stage = stage_of(*network);
-  stage.steps = 120;
-  stage.steps_per_epoch = loader.batches_per_epoch();
-  std::vector<std::unique_ptr<Method>> list;
-  list.push_back(registries.methods.make(
-      settings_for(registries.methods, "robust_quantization", {{"lambda", lambda}})));
-  MethodStack methods(std::move(list), stage);
-  Evaluator validation(
-      *network, methods,
-      std::make_unique<EvaluationLoader>(images, split.validation, 50, normalization));
-  const auto optimizer = registries.optimizers.make(
-      settings_for(registries.optimizers, "sgd", {{"learning_rate", 0.05}, {"momentum", 0.9}}));
-  const auto schedule = registries.schedules.make(settings_for(registries.schedules, "constant"));
-  Trainer trainer(*network, methods, *optimizer, *schedule, loader, validation,
-                  {.steps = stage.steps, .evaluate_every = 60});
-  Last last;
-  trainer.run(last);
-  return last;
+Recorder train(double lambda) {
+  GlyphOptions o;
+  o.methods = {{"robust_quantization", {{"lambda", lambda}}}};
+  o.network = "resnet8";
+  o.network_settings = {{"width", 0.5}};
+  o.style = "color";
+  o.images = 600, o.held_out = 100;
+  o.batch = 25, o.evaluation_batch = 50;
+  o.optimizer = "sgd";
+  o.settings = {{"learning_rate", 0.05}, {"momentum", 0.9}};
+  o.trainer = {.steps = 120, .evaluate_every = 60};
+  return GlyphTraining(o).run();
 }
 
 }  // namespace
 
 TEST_CASE("in a short training every layer's kurtosis reaches 1.8, and without the term none") {
-  const Last pulled = train(1), plain = train(0);
-  REQUIRE(pulled.metrics.size() == 7);  // six convolutions behind the first
+  const Recorder training = train(1);
+  // kurtosis_loss, then the kurtosis of each layer.
+  const std::vector<double> pulled = training.evaluations.back().metrics;
+  const std::vector<double> plain = train(0).evaluations.back().metrics;
+  REQUIRE(pulled.size() == 7);  // six convolutions behind the first
   double mean = 0;
-  for (std::size_t l = 1; l < pulled.metrics.size(); ++l) {
+  for (std::size_t l = 1; l < pulled.size(); ++l) {
     CAPTURE(l);
-    CHECK(std::abs(pulled.metrics[l] - 1.8) < 0.2);
-    mean += plain.metrics[l] / 6;
+    CHECK(std::abs(pulled[l] - 1.8) < 0.2);
+    mean += plain[l] / 6;
   }
   CHECK(mean > 2.5);
-  CHECK(pulled.metrics[0] < 0.04);
-  CHECK(std::isfinite(pulled.loss));
+  CHECK(pulled[0] < 0.04);
+  CHECK(std::isfinite(training.steps.back().train_loss));
 }

@@ -9,15 +9,15 @@
 #include <doctest/doctest.h>
 
 #include <bitwright/quant/moments.h>
-#include <bitwright/tensor/memory_state.h>
 
-#include "method_fixture.h"
 #include "trainer_fixture.h"
 
 using namespace bitwright;
 using namespace bitwright::test;
+using bitwright::testing::MethodChoice;
 using bitwright::testing::Recorder;
 using bitwright::testing::SmallStage;
+using bitwright::testing::StageOptions;
 
 namespace {
 
@@ -28,36 +28,16 @@ Given with(Given given, const std::string& name, OptionValue value) {
   return given;
 }
 
-// SmallStage's network and data, trained with these methods.
-struct Small {
-  explicit Small(const std::vector<std::pair<std::string, Given>>& list, std::int64_t steps = 20)
-      : stage({}) {
-    std::vector<std::unique_ptr<Method>> all;
-    for (const auto& [name, given] : list)
-      all.push_back(
-          stage.registries.methods.make(settings_for(stage.registries.methods, name, given)));
-    const StageInfo info{
-        "s", 1, steps, stage.loader->batches_per_epoch(), true, stage.network.get()};
-    methods = std::make_unique<MethodStack>(std::move(all), info);
-    optimizer = stage.registries.optimizers.make(settings_for(
-        stage.registries.optimizers, "sgd", {{"learning_rate", 0.05}, {"momentum", 0.9}}));
-    validation = std::make_unique<Evaluator>(
-        *stage.network, *methods,
-        std::make_unique<EvaluationLoader>(stage.images, std::vector<std::uint32_t>{1, 2, 3}, 3,
-                                           unit_normalization(1)));
-    trainer = std::make_unique<Trainer>(*stage.network, *methods, *optimizer, *stage.schedule,
-                                        *stage.loader, *validation,
-                                        TrainerOptions{.steps = steps, .evaluate_every = 5});
+struct Small : SmallStage {
+  explicit Small(const MethodChoice& methods, std::int64_t steps = 20)
+      : SmallStage(options(methods, steps)) {}
+  static StageOptions options(const MethodChoice& methods, std::int64_t steps) {
+    StageOptions o;
+    o.methods = methods;
+    o.settings = {{"learning_rate", 0.05}, {"momentum", 0.9}};
+    o.trainer = {.steps = steps, .evaluate_every = 5};
+    return o;
   }
-  VisitState state() {
-    return [this](StateVisitor& v) { trainer->visit(v); };
-  }
-
-  SmallStage stage;
-  std::unique_ptr<MethodStack> methods;
-  std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<Evaluator> validation;
-  std::unique_ptr<Trainer> trainer;
 };
 
 // The bits of everything that training leaves, methods' names aside.
@@ -73,8 +53,7 @@ std::string weight_bits(Small& run) {
 TEST_CASE("with lambda 0 training is plain training, bit for bit, and still measured") {
   Small plain({}), measured({{"robust_quantization", with(on_all, "lambda", 0.0)}}),
       pulled({{"robust_quantization", with(on_all, "target", 3.0)}});  // fresh weights: uniform
-  Recorder a, b, c;
-  plain.trainer->run(a), measured.trainer->run(b), pulled.trainer->run(c);
+  const Recorder a = plain.run(), b = measured.run(), c = pulled.run();
   CHECK(weight_bits(plain) == weight_bits(measured));
   CHECK(weight_bits(plain) != weight_bits(pulled));
   REQUIRE(a.steps.size() == b.steps.size());
@@ -93,8 +72,8 @@ TEST_CASE("the term sees the float weights of a quantizer, and reaches them") {
   // BinaryConnect's effective weights are signs: a kurtosis near 1 with no way to change.
   Small quantized({{"binary_connect", {}}}, 1),
       both({{"binary_connect", {}}, {"robust_quantization", on_all}}, 1);
-  Recorder a, b;
-  quantized.trainer->run(a), both.trainer->run(b);
+  quantized.run();
+  const Recorder b = both.run();
   CHECK(weight_bits(quantized) != weight_bits(both));
   const Tensor latent = both.methods->optimized()[0].value;
   const double kurtosis = MomentMeter{}.measure(std::as_const(latent).values()).kurtosis(1);
@@ -106,8 +85,7 @@ TEST_CASE("the term sees the float weights of a quantizer, and reaches them") {
 TEST_CASE("weights that are computed on the tape are pulled too") {
   const Given pmf{{"jacobian", "exact"}, {"beta_rate", 1.0}};
   Small both({{"proximal_mean_field", pmf}, {"robust_quantization", on_all}}, 3);
-  Recorder seen;
-  both.trainer->run(seen);
+  const Recorder seen = both.run();
   const std::vector<double>& metrics = seen.evaluations.back().metrics;
   CHECK(metrics[metrics.size() - 3] > 0);
   CHECK(metrics[metrics.size() - 2] > 1);
@@ -115,28 +93,19 @@ TEST_CASE("weights that are computed on the tape are pulled too") {
 
 TEST_CASE("a resumed run goes on bit for bit") {
   Small whole({{"robust_quantization", on_all}});
-  Recorder all;
-  whole.trainer->run(all);
+  const Recorder all = whole.run();
   Small killed({{"robust_quantization", on_all}}), resumed({{"robust_quantization", on_all}});
-  Recorder until, rest;
-  until.stop_at = 9;
-  killed.trainer->run(until);
-  MemoryState saved;
-  saved.save(killed.state());
-  saved.load(resumed.state());
-  resumed.trainer->run(rest);
+  killed.run(9);
+  killed.saved().load(resumed.state());
+  const Recorder rest = resumed.run();
   CHECK(state_equal(whole.state(), resumed.state()));
   CHECK(all.evaluations.back().metrics == rest.evaluations.back().metrics);
 }
 
 TEST_CASE("by default all convolutions but the first; patterns change that") {
-  Registries registries;
-  register_builtin_components(registries);
-  const auto names = [&](const std::string& network, const Given& given) {
-    const auto net = registries.networks.make(settings_for(registries.networks, network),
-                                              InputSpec{3, 32, 32, 10});
-    const auto method =
-        registries.methods.make(settings_for(registries.methods, "robust_quantization", given));
+  const auto names = [](const std::string& network, const Given& given) {
+    const auto net = make_network(network, {3, 32, 32, 10});
+    const auto method = make_method("robust_quantization", given);
     method->attach(stage_of(*net));
     return method->metrics(*net).back().layers;
   };

@@ -4,7 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include <bitwright/experiment/builtin.h>
 #include <bitwright/quant/quantizer.h>
 
 #include "method_fixture.h"
@@ -28,10 +27,8 @@ TEST_CASE("error of a uniform tensor: the paper's numbers") {
 }
 
 TEST_CASE("the quantizer errs as the analysis says where nothing is clipped, more where it is") {
-  Registries registries;
-  register_quantizers(registries);
-  const auto quantizer = registries.quantizers.make(
-      test::settings_for(registries.quantizers, "mid_rise", {{"range", "min_max"}}));
+  const auto quantizer = test::make_component(test::builtin_registries().quantizers, "mid_rise",
+                                              {{"range", "min_max"}});
   std::vector<float> x;
   for (int i = 0; i < 20001; ++i) x.push_back(static_cast<float>(-1 + i * 1e-4));
   for (const int bits : {2, 4}) {

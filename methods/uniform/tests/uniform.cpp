@@ -9,10 +9,6 @@
 #include "../grids.h"
 #include "method_fixture.h"
 
-namespace bitwright {
-void register_uniform(Registries& registries);
-}
-
 using namespace bitwright;
 using namespace bitwright::test;
 using uniform_grid::GridRule;
@@ -23,7 +19,7 @@ namespace {
 std::unique_ptr<Method> make(std::int64_t bits, Given given = {}) {
   given.insert(given.begin(),
                {{"weight_bits", bits}, {"activation_bits", bits}, {"first_last_bits", bits}});
-  return make_method(register_uniform, "uniform", given);
+  return make_method("uniform", given);
 }
 
 std::vector<float> quantized(const std::vector<float>& w, const GridRule& rule) {
@@ -42,13 +38,6 @@ void check_near(const std::vector<float>& got, const std::vector<double>& wanted
     CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-5));
   }
 }
-
-struct Fc2 final : Layer {
-  const std::string& name() const override { return name_; }
-  std::string_view kind() const override { return "linear"; }
-  Variable forward(Forward&, const Variable& x) const override { return x; }
-  std::string name_ = "fc2";
-};
 
 }  // namespace
 
@@ -122,7 +111,7 @@ TEST_CASE("an input's range is the moving average of batches, and evaluation lea
   auto network = small_network();
   auto method = make(2, {{"activation_momentum", 0.25}});
   method->attach(stage_of(*network));
-  const Fc2 layer;
+  const NamedLayer layer;
   ForwardHooks hooks;
   Tape training, evaluation;
   Forward forward(training, true, hooks), deployed(evaluation, false, hooks);
@@ -156,7 +145,7 @@ TEST_CASE("signed inputs: a zero point, or a symmetric grid") {
     auto network = small_network();
     auto method = make(3, {{"activation_grid", std::string(kind)}});
     method->attach(stage_of(*network));
-    const Fc2 layer;
+    const NamedLayer layer;
     ForwardHooks hooks;
     Tape tape;
     Forward forward(tape, true, hooks);
