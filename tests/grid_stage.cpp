@@ -1,17 +1,16 @@
 // The grid of an evaluation stage, from a YAML file to run.h5 and what is shown of it.
 #include <cmath>
-#include <cstdlib>
 #include <string>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
 
 #include <bitwright/results/run_file.h>
 
-#include "run_directory.h"
+#include "cli_fixture.h"
 
 using namespace bitwright;
+using bitwright::testing::Outcome;
 using bitwright::testing::RunDirectory;
 
 namespace {
@@ -41,16 +40,8 @@ const std::string grid = R"(  - name: widths
       calibration_images: 100
 )";
 
-struct Outcome {
-  int status = 0;
-  std::string out, err;
-};
-
 Outcome program(const RunDirectory& dir, const std::string& words) {
-  const std::string command = "env -u BITWRIGHT_DATA " BITWRIGHT_PROGRAM " " + words + " >" +
-                              (dir / "out") + " 2>" + (dir / "err") + " </dev/null";
-  const int status = std::system(command.c_str());
-  return {WEXITSTATUS(status), testing::read_bytes(dir / "out"), testing::read_bytes(dir / "err")};
+  return testing::bitwright_program(dir, words, "env -u BITWRIGHT_DATA");
 }
 
 Outcome run(const RunDirectory& dir, const std::string& text, const std::string& words = "") {

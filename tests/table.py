@@ -113,6 +113,7 @@ def check_wrong(cwd):
         ('value: "98.1"', 'value: "98,1"', "not a value of a paper"),
         ("second: b", "second: c", "no cell 'c'"),
         ("name: b,", "name: a,", "two cells are called 'a'"),
+        ("name: b,", "name: b c,", "'b c' cannot name a folder"),
         ('column: "#slow"', "column: BC", "two cells stand in row"),
         ("experiment: e.yaml,", "experiment: none.yaml,", "none.yaml"),
         ("tolerance", "tolerence", "did you mean 'tolerance'"),
@@ -125,6 +126,8 @@ def check_wrong(cwd):
         (cwd / "wrong.yaml").write_text(TABLE.replace(old, new, 1))
         message = bitwright("table", "wrong.yaml", cwd=cwd, status=2)
         assert says in message and message.count("\n") == 1, message
+        if says != "none.yaml":  # experiments are read by `table` alone
+            assert bitwright("check", "wrong.yaml", cwd=cwd, status=2) == message
 
 
 def check_logged(cwd):

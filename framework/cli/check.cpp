@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "experiment/check_table.h"
 #include "experiment/load_experiment.h"
 #include "experiment/schema.h"
 #include "experiment/table_options.h"

@@ -14,21 +14,21 @@ static Options quantizer_options() {
   return Options{}.text("label", "", "what the axis calls it; empty: its name");
 }
 
+static Option widths(std::string name, std::vector<std::int64_t> fallback, std::string doc) {
+  Options one;
+  one.integers(std::move(name), std::move(fallback), std::move(doc)).unit("bits").min(1).max(32);
+  return one.list().front();
+}
+
 Options grid_options() {
   const std::vector<std::string> switched{"without", "with", "both"};
   return Options{}
       .components("quantizers", "quantizers", "of weights, one after the other; none: no grid",
                   quantizer_options())
-      .integers("weight_bits", {8, 4, 3, 2}, "32: float weights")
-      .unit("bits")
-      .min(1)
-      .max(32)
+      .add(widths("weight_bits", {8, 4, 3, 2}, "32: float weights"))
       .choice("bias_correction", switched, "without",
               "the mean of each output channel is set back to what it was; both: an axis")
-      .integers("activation_bits", {32}, "32: float activations")
-      .unit("bits")
-      .min(1)
-      .max(32)
+      .add(widths("activation_bits", {32}, "32: float activations"))
       .choice("power_of_two", switched, "without",
               "every step, and its clip, becomes the nearest power of two; both: an axis")
       .reals("step_ratio", {1}, "factors on every step, and its clip, that was found")

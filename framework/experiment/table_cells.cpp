@@ -1,7 +1,6 @@
 #include "experiment/table_cells.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +10,7 @@
 
 #include <bitwright/core/error.h>
 
+#include "experiment/check_table.h"
 #include "experiment/load_experiment.h"
 #include "experiment/run_directory.h"
 #include "experiment/run_plan.h"
@@ -23,66 +23,6 @@ namespace fs = std::filesystem;
 
 namespace bitwright {
 namespace {
-
-std::optional<double> paper_value(const Settings& cell) {
-  const std::string& text = cell.text("value");
-  if (text == "not printed" || text == "unverified") return {};
-  double value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
-    throw config_error(cell.where("value"), fmt::format("'{}' is not a value of a paper", text),
-                       "a number, 'not printed' or 'unverified'");
-  return value;
-}
-
-const Settings& cell_called(const Settings& table, const std::string& name) {
-  return *std::ranges::find(table.sections("cells"), name,
-                            [](const Settings& cell) { return cell.text("name"); });
-}
-
-const std::string& shown_as(const Settings& cell, const Settings& table) {
-  return (cell.has("show") ? cell : table).text("show");
-}
-
-void check_cells(const Settings& table) {
-  check_table(table);
-  std::set<std::string> names, metrics;
-  for (const ResultSlot& slot : RunPlan::results()) metrics.insert(slot.name);
-  std::set<std::pair<std::string, std::string>> places;
-  for (const Settings& cell : table.sections("cells")) {
-    const std::string& name = cell.text("name");
-    names.insert(name);
-    if (!cell.texts("set").empty() && (name.find('/') != std::string::npos || name[0] == '.'))
-      throw config_error(cell.where("name"), fmt::format("'{}' cannot name a folder", name),
-                         "a name without '/' in a cell that changes its experiment");
-    if (!places.insert({cell.text("row"), cell.text("column")}).second)
-      throw config_error(cell.where("row"),
-                         fmt::format("two cells stand in row '{}', column '{}'", cell.text("row"),
-                                     cell.text("column")),
-                         "a place of its own for each");
-    const std::string& metric = cell.text("metric");
-    if (!results::is_logged(metric) && !metrics.contains(metric)) {
-      const std::string near = nearest_name(metric, {metrics.begin(), metrics.end()});
-      throw config_error(cell.where("metric"), fmt::format("no run has a result '{}'", metric),
-                         near.empty() ? fmt::format("one of {}", fmt::join(metrics, ", "))
-                                      : fmt::format("did you mean '{}'?", near));
-    }
-    paper_value(cell);
-  }
-  for (const Settings& pair : table.sections("compare")) {
-    for (const char* which : {"first", "second"})
-      if (!names.contains(pair.text(which)))
-        throw config_error(pair.where(which), fmt::format("no cell '{}'", pair.text(which)),
-                           fmt::format("one of {}", fmt::join(names, ", ")));
-    const Settings &first = cell_called(table, pair.text("first")),
-                   &second = cell_called(table, pair.text("second"));
-    if (shown_as(first, table) != shown_as(second, table))
-      throw config_error(pair.where("first"),
-                         fmt::format("{} and {} are shown in different units", first.text("name"),
-                                     second.text("name")),
-                         "two cells with the same 'show'");
-  }
-}
 
 double shown(const std::string& how, double value) {
   return how == "percent" ? 100 * value : how == "error" ? 100 * (1 - value) : value;
@@ -223,7 +163,7 @@ std::string TableRun::command() const {
 LoadedTable load_table(const Registries& registries, const std::string& file,
                        const std::vector<std::string>& changes, const std::string& out) {
   LoadedTable table{load_config(file, {}, table_options(), registries), "", "", {}};
-  check_cells(table.settings);
+  check_table(table.settings);
   const fs::path here = fs::path(file).parent_path();
   table.folder = here.string();
   if (const std::string& records = table.settings.text("records"); !records.empty())

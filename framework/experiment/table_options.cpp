@@ -76,42 +76,6 @@ Options table_options() {
       .sections("cells", cell_options(), "what is compared");
 }
 
-// A cell has runs of its own, or shows another metric of those of a cell above.
-static void check_runs(const Settings& cell, const std::set<std::string>& above) {
-  if (!cell.has("of")) {
-    if (!cell.has("experiment"))
-      throw config_error(
-          cell.where("name"), fmt::format("cell '{}' has no runs", cell.text("name")),
-          "an experiment file (experiment: FILE)", "or show those of a cell above (of: NAME)");
-    return;
-  }
-  const std::string& of = cell.text("of");
-  if (of == cell.text("name") || !above.contains(of))
-    throw config_error(cell.where("of"), fmt::format("no cell '{}' above this one", of),
-                       fmt::format("one of {}", fmt::join(above, ", ")));
-  if (cell.has("experiment") || !cell.texts("set").empty() || !cell.integers("seeds").empty())
-    throw config_error(cell.where("of"),
-                       fmt::format("cell '{}' shows the runs of '{}' and names runs of its own",
-                                   cell.text("name"), of),
-                       "'of', or experiment, set and seeds", "remove one of the two");
-}
-
-void check_table(const Settings& table) {
-  std::set<std::string> names;
-  for (const Settings& cell : table.sections("cells")) {
-    const std::string& name = cell.text("name");
-    if (!names.insert(name).second)
-      throw config_error(cell.where("name"), fmt::format("two cells are called '{}'", name),
-                         "a name of its own for each", "rename one");
-    check_runs(cell, names);
-    std::set<std::int64_t> seeds;
-    for (const std::int64_t seed : cell.integers("seeds"))
-      if (!seeds.insert(seed).second)
-        throw config_error(cell.where("seeds"), fmt::format("seed {} is repeated", seed),
-                           "every seed once: the same run twice proves nothing", "remove it");
-  }
-}
-
 bool is_table(const ConfigNode& tree) { return tree.find("table") != nullptr; }
 
 }  // namespace bitwright
