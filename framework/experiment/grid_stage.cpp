@@ -138,7 +138,7 @@ static GridAxis switch_axis(const Settings& grid, const char* name, const char* 
   return axis;
 }
 
-Grid grid_layout(const Settings& stage) {
+ResultGrid grid_layout(const Settings& stage) {
   const Settings& grid = stage.section("grid");
   GridAxis quantizers{"quantizer", "1", "of weights", {}, {}};
   for (const Settings& one : grid.sections("quantizers"))

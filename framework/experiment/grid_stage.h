@@ -22,7 +22,7 @@ void check_grid(const Settings& stage);
 /// What the settings of a grid mean. Throws configuration errors for widths that a quantizer lacks.
 GridOptions make_grid_options(const Registries& registries, const Settings& stage);
 /// Its axes and arrays; the path is called after the stage.
-Grid grid_layout(const Settings& stage);
+ResultGrid grid_layout(const Settings& stage);
 
 /// What a stage with a grid works with beside other stages' objects.
 struct GridObjects {

@@ -73,22 +73,24 @@ std::vector<ResultSlot> RunPlan::results() {
   const std::string selected =
       " at the step with the highest validation accuracy of the deployed "
       "network, the earliest among equals";
-  return {{"test_accuracy_float", "1", "test top-1 of the stage without methods" + selected},
-          {"test_accuracy_float_last", "1", "test top-1 of the stage without methods after the last step"},
-          {"test_accuracy_soft", "1", "test top-1 of the network as trained" + selected},
-          {"test_accuracy_soft_last", "1", "test top-1 of the network as trained after the last step"},
-          {"test_accuracy_hard", "1", "test top-1 of the quantized network" + selected},
-          {"test_accuracy_hard_last", "1", "test top-1 of the quantized network after the last step"},
-          {"selected_step_float", "steps", "selected update of the stage without methods"},
-          {"selected_step_hard", "steps", "selected update of the stage with methods"},
-          {"val_accuracy_float", "1", "validation top-1 at the selected step, without methods"},
-          {"val_accuracy_hard", "1", "validation top-1 at the selected step, quantized"},
-          {"parameters", "1", "learnable elements of the network"},
-          {"bits_per_weight", "bits", "mean over all learnable elements, deployed"},
-          {"size_float", "bytes", "all learnable elements in 32 bits"},
-          {"size_hard", "bytes", "all learnable elements as deployed, as the paper counts"},
-          {"size_stored", "bytes",
-           "the deployed network on disk: packed codes, scales, code books, statistics"}};
+  return {
+      {"test_accuracy_float", "1", "test top-1 of the stage without methods" + selected},
+      {"test_accuracy_float_last", "1",
+       "test top-1 of the stage without methods after the last step"},
+      {"test_accuracy_soft", "1", "test top-1 of the network as trained" + selected},
+      {"test_accuracy_soft_last", "1", "test top-1 of the network as trained after the last step"},
+      {"test_accuracy_hard", "1", "test top-1 of the quantized network" + selected},
+      {"test_accuracy_hard_last", "1", "test top-1 of the quantized network after the last step"},
+      {"selected_step_float", "steps", "selected update of the stage without methods"},
+      {"selected_step_hard", "steps", "selected update of the stage with methods"},
+      {"val_accuracy_float", "1", "validation top-1 at the selected step, without methods"},
+      {"val_accuracy_hard", "1", "validation top-1 at the selected step, quantized"},
+      {"parameters", "1", "learnable elements of the network"},
+      {"bits_per_weight", "bits", "mean over all learnable elements, deployed"},
+      {"size_float", "bytes", "all learnable elements in 32 bits"},
+      {"size_hard", "bytes", "all learnable elements as deployed, as the paper counts"},
+      {"size_stored", "bytes",
+       "the deployed network on disk: packed codes, scales, code books, statistics"}};
 }
 
 }  // namespace bitwright

@@ -24,7 +24,7 @@ struct StagePlan {
 struct RunPlan {
   std::vector<StagePlan> stages;
   std::vector<MetricDeclaration> method_metrics;  ///< union over the stages
-  std::vector<Grid> grids;                        ///< of the stages that have one
+  std::vector<ResultGrid> grids;                  ///< of the stages that have one
   std::int64_t steps = 0;                         ///< of the whole run
   bool gradient_norm = false;                     ///< logged, because a stage clips by it
 

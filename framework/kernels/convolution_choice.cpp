@@ -62,8 +62,11 @@ std::optional<ConvChoice> parse_choice(const std::string& text) {
 }
 
 void set_convolution_table(ConvTable table) {
-  const std::lock_guard lock(choices().guard);
-  choices().table = std::move(table);
+  Choices& all = choices();
+  const std::lock_guard lock(all.guard);
+  all.table = std::move(table);
+  all.shapes.clear();
+  all.known.clear();
 }
 
 ConvChoice choose(const ConvShape& shape) {

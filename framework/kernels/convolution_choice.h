@@ -20,7 +20,7 @@ std::string text_of(const ConvShape& shape);
 std::string text_of(const ConvChoice& choice);
 std::optional<ConvChoice> parse_choice(const std::string& text);
 
-/// From now on choose() follows `table` for the shapes that it names.
+/// From now on choose() follows `table` for the shapes that it names; the record begins anew.
 void set_convolution_table(ConvTable table);
 
 /// What this process uses for `shape`; recorded. An entry of the table that cannot compute the

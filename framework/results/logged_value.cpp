@@ -76,7 +76,7 @@ class Lookup {
 
   double grid_value() const {
     std::vector<std::string> paths, names;
-    for (const Grid& grid : header_.grids) {
+    for (const ResultGrid& grid : header_.grids) {
       paths.push_back(grid.path.substr(1));
       if (grid.path != "/" + name_.path) continue;
       for (std::size_t i = 0; i < grid.values.size(); ++i) {
@@ -87,7 +87,7 @@ class Lookup {
     none_of(names.empty() ? paths : names);
   }
 
-  std::size_t cell_of(const Grid& grid) const {
+  std::size_t cell_of(const ResultGrid& grid) const {
     std::map<std::string, std::string> chosen = choices();
     std::size_t cell = 0;
     for (const GridAxis& axis : grid.axes) {

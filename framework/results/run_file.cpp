@@ -16,13 +16,13 @@ std::size_t TableData::rows() const {
   return width ? values.size() / width : 0;
 }
 
-std::size_t Grid::cells() const {
+std::size_t ResultGrid::cells() const {
   std::size_t cells = 1;
   for (const GridAxis& axis : axes) cells *= axis.size();
   return cells;
 }
 
-std::vector<std::size_t> Grid::place(std::size_t cell) const {
+std::vector<std::size_t> ResultGrid::place(std::size_t cell) const {
   std::vector<std::size_t> place(axes.size());
   for (std::size_t a = axes.size(); a-- > 0; cell /= axes[a].size())
     place[a] = cell % axes[a].size();
@@ -64,7 +64,7 @@ static std::size_t step_offset(const Table& table) {
 Carried carried_until(const RunReader& reader, std::int64_t step) {
   Carried carried;
   carried.results = reader.results();
-  for (const Grid& grid : reader.header().grids)
+  for (const ResultGrid& grid : reader.header().grids)
     carried.grids[grid.path] = reader.grid(grid.path).values;
   for (const Event& event : reader.events())
     if (event.step <= step) carried.events.push_back(event);

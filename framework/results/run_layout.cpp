@@ -23,7 +23,7 @@ class Builder {
   void table(const Table& table);
   void events();
   void slots(const std::string& group, const std::vector<ResultSlot>& slots);
-  void grid(const Grid& grid);
+  void grid(const ResultGrid& grid);
   void status();
 
  private:
@@ -137,7 +137,7 @@ h5::Handle Builder::number_scale(hid_t parent, const GridAxis& axis) {
   return set;
 }
 
-void Builder::grid(const Grid& grid) {
+void Builder::grid(const ResultGrid& grid) {
   const h5::Handle home = group(grid.path);
   std::vector<h5::Handle> scales;
   std::vector<hsize_t> extents;
@@ -256,7 +256,7 @@ void make_layout(const h5::File& file, hid_t root, const RunHeader& header) {
   builder.events();
   builder.slots("/results", header.results);
   builder.slots("/wallclock", header.wallclock);
-  for (const Grid& grid : header.grids) builder.grid(grid);
+  for (const ResultGrid& grid : header.grids) builder.grid(grid);
 }
 
 }  // namespace bitwright::results

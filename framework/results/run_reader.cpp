@@ -43,10 +43,10 @@ class Reader : public RunReader {
   Column column(hid_t set, const std::string& name) const;
   std::vector<std::string> layers(hid_t set) const;
   Table describe_table(const std::string& path) const;
-  Grid describe_grid(const std::string& path) const;
+  ResultGrid describe_grid(const std::string& path) const;
   GridAxis axis(hid_t set, const std::string& name) const;
   std::vector<std::string> names(hid_t set, const std::string& what) const;
-  std::vector<Grid> grids() const;
+  std::vector<ResultGrid> grids() const;
   void find_tables(const std::string& group, std::vector<Table>& found) const;
 
   h5::File file_;
@@ -266,9 +266,9 @@ GridAxis Reader::axis(hid_t set, const std::string& name) const {
   return axis;
 }
 
-Grid Reader::describe_grid(const std::string& path) const {
+ResultGrid Reader::describe_grid(const std::string& path) const {
   const Handle home = file_.own(H5Gopen2(root_, path.c_str(), H5P_DEFAULT), "open " + path);
-  Grid grid{.path = path, .axes = {}, .values = {}};
+  ResultGrid grid{.path = path, .axes = {}, .values = {}};
   std::istringstream axes(file_.attribute(home, results::axes_attribute).value_or(""));
   for (std::string name; axes >> name;) grid.axes.push_back(axis(dataset(path + "/" + name), name));
   if (grid.axes.empty()) file_.damaged(fmt::format("'{}' is not a grid", path));
@@ -281,8 +281,8 @@ Grid Reader::describe_grid(const std::string& path) const {
   return grid;
 }
 
-std::vector<Grid> Reader::grids() const {
-  std::vector<Grid> found;
+std::vector<ResultGrid> Reader::grids() const {
+  std::vector<ResultGrid> found;
   if (!file_.has_link(root_, "grids")) return found;  // none, or a file of version 1.1
   const Handle home = file_.own(H5Gopen2(root_, "/grids", H5P_DEFAULT), "open /grids");
   for (const std::string& name : file_.links(home))

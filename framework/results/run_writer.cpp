@@ -59,7 +59,7 @@ class Writer : public RunWriter {
     std::size_t width = 0;
   };
   struct StoredGrid {
-    Grid grid;
+    ResultGrid grid;
     std::vector<Handle> sets;
     std::vector<std::vector<double>> values;  ///< of each array
     bool pending = false;
@@ -107,7 +107,7 @@ Writer::Writer(std::string path, const RunHeader& header, const Carried& carried
   results::make_layout(file_, root_, header);
   for (const Table& table : header.tables)
     tables_.push_back({.table = table, .series = {}, .pending = {}, .width = table.row_width()});
-  for (const Grid& grid : header.grids)
+  for (const ResultGrid& grid : header.grids)
     grids_.push_back(
         {.grid = grid,
          .sets = {},

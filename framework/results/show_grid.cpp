@@ -14,7 +14,7 @@ std::string label(const GridAxis& axis, std::size_t i) {
   return axis.texts.empty() ? fmt::format("{}", axis.numbers[i]) : axis.texts[i];
 }
 
-std::size_t longest_axis(const Grid& grid) {
+std::size_t longest_axis(const ResultGrid& grid) {
   std::size_t longest = 0;
   for (std::size_t a = 1; a < grid.axes.size(); ++a)
     if (grid.axes[a].size() > grid.axes[longest].size()) longest = a;
@@ -83,12 +83,12 @@ class TableText {
     return text;
   }
 
-  const Grid& grid_;
+  const ResultGrid& grid_;
   std::size_t columns_;
   std::vector<std::size_t> strides_;
 };
 
-Json nested(const Grid& grid, const std::vector<double>& cells, std::size_t axis,
+Json nested(const ResultGrid& grid, const std::vector<double>& cells, std::size_t axis,
             std::size_t& next) {
   Json list = Json::array();
   for (std::size_t i = 0; i < grid.axes[axis].size(); ++i)

@@ -170,7 +170,7 @@ std::string run_as_text(const std::string& path, const RunReader& reader) {
     events.add(fmt::format("step {}", event.step), event.kind + ": " + event.message);
   text += provenance.str() + events.str() + metrics_text(reader, header);
   text += bit_map_text(reader, header);
-  for (const Grid& grid : header.grids) text += grid_as_text(reader.grid(grid.path));
+  for (const ResultGrid& grid : header.grids) text += grid_as_text(reader.grid(grid.path));
   text += scalars_text("wall clock", header.wallclock, reader.wallclock());
   return text + scalars_text("results", header.results, reader.results());
 }
@@ -191,7 +191,7 @@ std::string run_as_json(const std::string& path, const RunReader& reader) {
                                 {"events", nlohmann::ordered_json::array()}};
   for (const Table& table : header.tables)
     run["metrics"][table.path] = table_json(reader.table(table.path));
-  for (const Grid& grid : header.grids)
+  for (const ResultGrid& grid : header.grids)
     run["grids"][grid.path] = grid_as_json(reader.grid(grid.path));
   for (const Event& event : reader.events())
     run["events"].push_back(

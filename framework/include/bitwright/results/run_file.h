@@ -54,7 +54,7 @@ struct GridAxis {
 
 /// Results for every combination of some settings, such as accuracies of one network at many
 /// precisions: arrays with one dimension for each axis, NaN until they are known.
-struct Grid {
+struct ResultGrid {
   std::string path;  ///< "/grids/NAME"
   std::vector<GridAxis> axes;
   std::vector<ResultSlot> values;  ///< the arrays
@@ -66,7 +66,7 @@ struct Grid {
 
 /// A grid as read back.
 struct GridData {
-  Grid grid;
+  ResultGrid grid;
   std::vector<std::vector<double>> values;  ///< of each array, row-major
 };
 
@@ -82,7 +82,7 @@ struct RunHeader {
   std::vector<Table> tables;
   std::vector<ResultSlot> results;
   std::vector<ResultSlot> wallclock = standard_wallclock();
-  std::vector<Grid> grids = {};
+  std::vector<ResultGrid> grids = {};
 };
 
 /// Rows of one table as read back; columns in the order of `Table::columns`.
