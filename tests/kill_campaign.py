@@ -137,14 +137,14 @@ class Reader(threading.Thread):
         super().__init__()
         self.out = out
         self.stop = threading.Event()
-        self.seen, self.error = None, None
+        self.seen, self.error = None, None  # (which file, its records)
 
     def run(self):
         while not self.stop.is_set():
             try:
                 folder = run_folder(self.out)
                 if folder:
-                    self.seen = read_records(folder)
+                    self.seen = (file_of(folder), read_records(folder))
             except Exception as error:  # whatever it is, the run file was not readable
                 self.error = error
                 return
@@ -156,6 +156,19 @@ class Reader(threading.Thread):
         if self.error:
             raise Failure(f"a live run file is unreadable: {self.error}")
         return self.seen
+
+
+def file_of(folder):
+    """Which file it is: a resumed run replaces the one before."""
+    return os.stat(os.path.join(folder, "run.h5")).st_ino
+
+
+def is_finished(out):
+    folder = run_folder(out)
+    if folder is None:
+        return False
+    with h5py.File(os.path.join(folder, "run.h5"), "r", libver="latest", swmr=True) as file:
+        return int(file["status"][()]) == 1
 
 
 def checkpoint_is_whole(path):
@@ -212,7 +225,8 @@ def look_at(experiment, out, seen, scratch):
         records = read_records(folder)
     except (OSError, KeyError) as error:
         raise Failure(f"unreadable: {error}") from error
-    is_prefix(seen or {}, records, "lost: a record that was read before the kill")
+    if seen and seen[0] == file_of(folder):
+        is_prefix(seen[1], records, "lost: a record that was read before the kill")
     known = {name: rows for name, rows in records.items() if not name.startswith("events/")}
     is_prefix(known, experiment.records, "lost: a record")
     for path in glob.glob(os.path.join(folder, "checkpoint-*.h5")):
@@ -245,9 +259,10 @@ def try_round(experiment, number, chance, out, scratch):
         seconds *= 0.5
     if not done:
         return None
+    was_over = is_finished(out)  # killed at its very end
     experiment.finish(out, "--resume")
     folder = run_folder(out)
-    at, repeated = check_resumed(folder, last, experiment.interval)
+    at, repeated = (last, 0) if was_over else check_resumed(folder, last, experiment.interval)
     same_metrics(experiment.folder, folder)
     same_checkpoint(experiment.folder, folder)
     print(f"{number + 1}: {experiment.method}: {', then '.join(what for _, what in done)}: "

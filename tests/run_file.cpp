@@ -14,6 +14,7 @@
 #include <bitwright/results/run_file.h>
 
 #include "child_process.h"
+#include "results/file_system.h"
 #include "run_directory.h"
 
 using namespace bitwright;
@@ -414,9 +415,15 @@ TEST_CASE("a run file that goes away under its writer is an error") {
   const auto writer = RunWriter::create(dir / "run.h5", example_header());
   writer->append(0, step_row(0));
   std::filesystem::remove(dir / "run.h5");
-  check_line(failure([&] { writer->flush(); }), "the run file is gone");
+  check_line(failure([&] { writer->flush(); }), "the run file was removed; it was put back");
+  check_line(failure([&] { writer->flush(); }), "could not be written earlier");
+  CHECK(RunReader::open(dir / "run.h5")->table("/metrics/step").rows() == 1);
+
+  const auto second = RunWriter::create(dir / "run.h5", example_header());
+  std::filesystem::remove(dir / "run.h5");
   write_bytes(dir / "run.h5", "another");
-  check_line(failure([&] { writer->flush(); }), "another file took the place");
+  check_line(failure([&] { second->flush(); }), "another file took the place");
+  CHECK(read_bytes(dir / "run.h5") == "another");
 }
 
 TEST_CASE("a write that fails is an error, and what was flushed stays readable") {
@@ -432,6 +439,14 @@ TEST_CASE("a write that fails is an error, and what was flushed stays readable")
   });
   CHECK(status == 5);
   CHECK(check_prefix(path) > 0);
+}
+
+TEST_CASE("file systems on which nobody reads while another writes are known") {
+  for (const long type : {0x6969L, 0xFE534D42L, static_cast<long>(std::int32_t(0xFE534D42U))})
+    CHECK(results::without_swmr(type));
+  for (const long type : {0xEF53L, 0x58465342L, 0x9123683EL, 0x01021994L, 0x0BD00BD0L})
+    CHECK(!results::without_swmr(type));  // ext4, XFS, Btrfs, tmpfs, Lustre
+  CHECK(!results::file_system_without_swmr("/none"));
 }
 
 TEST_CASE("bugs of the caller are not blamed on the file") {

@@ -1,7 +1,9 @@
 #include "experiment/run.h"
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -10,6 +12,7 @@
 #include "experiment/handed_over.h"
 #include "experiment/initial_weights.h"
 #include "experiment/provenance.h"
+#include "results/file_system.h"
 #include "train/network_state.h"
 
 namespace bitwright {
@@ -52,6 +55,7 @@ void Run::open_run_file(const Carried& carried) {
   header.grids = plan_.grids;
   writer_ = RunWriter::create(directory_.run_file(), header, carried);
   writer_->wallclock("started", static_cast<double>(std::time(nullptr)));
+  warn_without_swmr(carried.events);
 
   const Settings& log = config_.section("log");
   log_ = std::make_unique<RunLog>(
@@ -63,8 +67,31 @@ void Run::open_run_file(const Carried& carried) {
       [this](std::int64_t run_step) { save(run_step); });
 }
 
-void Run::resume(const Checkpoint& checkpoint) {
-  const auto before = RunReader::open(directory_.run_file());
+void Run::warn_without_swmr(const std::vector<Event>& on_record) {
+  const auto system = results::file_system_without_swmr(directory_.path());
+  if (!system) return;
+  const Event warning{0, "warning",
+                      fmt::format("run.h5 is on {}, which does not promise readers its writes in "
+                                  "order: until the run has ended, a reader may find the file "
+                                  "damaged or old; read it afterwards, or choose a local disk with "
+                                  "--out",
+                                  *system)};
+  const auto same = [&](const Event& event) { return event.message == warning.message; };
+  if (std::ranges::any_of(on_record, same)) return;
+  writer_->event(warning);
+  progress_.say(warning.message);
+}
+
+std::unique_ptr<RunReader> Run::open_record() const {
+  if (!std::filesystem::exists(directory_.run_file()))
+    throw storage_error(directory_.run_file(), "the run file is missing beside the checkpoints",
+                        "the record up to the last of them",
+                        "restore it, or start anew with --overwrite");
+  return RunReader::open(directory_.run_file());
+}
+
+void Run::resume(const Checkpoint& checkpoint, const std::vector<std::string>& warnings) {
+  const auto before = open_record();
   set_algorithms(config_, threads_, before->events());
   refuse_other_data(before->header().provenance);
   refuse_other_weights(before->header().provenance);
@@ -76,6 +103,7 @@ void Run::resume(const Checkpoint& checkpoint) {
   const Carried carried = carried_until(*before, step);
   for (const Event& event : carried.events) algorithms_on_record_.insert(event.message);
   open_run_file(carried);
+  for (const std::string& warning : warnings) writer_->event({step, "warning", warning});
   writer_->event({step, "resumed", fmt::format("resumed at step {}", step)});
   progress_.say(fmt::format("resumed at step {} of {}", step, plan_.steps));
 }

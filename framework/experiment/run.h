@@ -28,8 +28,8 @@ class Run {
  public:
   Run(const Registries& registries, const RunRequest& request, RunDirectory directory, int threads);
 
-  /// Continues from a checkpoint instead of from the beginning.
-  void resume(const Checkpoint& checkpoint);
+  /// Continues from a checkpoint instead of from the beginning; the warnings go on record.
+  void resume(const Checkpoint& checkpoint, const std::vector<std::string>& warnings);
   void train();  ///< throws an Error when training diverged
   bool stopped() const { return stopped_; }
   const std::map<std::string, double>& results() const { return results_; }
@@ -37,6 +37,8 @@ class Run {
 
  private:
   void open_run_file(const Carried& carried);
+  void warn_without_swmr(const std::vector<Event>& on_record);
+  std::unique_ptr<RunReader> open_record() const;
   void refuse_other_data(const std::map<std::string, std::string>& provenance) const;
   void refuse_other_weights(const std::map<std::string, std::string>& provenance) const;
   void say_what_init_left();

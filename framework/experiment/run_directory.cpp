@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 
 static bool is_checkpoint(const fs::path& file) {
   const std::string name = file.filename().string();
-  return name.starts_with("checkpoint-") && name.ends_with(".h5");
+  return name.starts_with("checkpoint-") &&
+         (name.ends_with(".h5") || name.ends_with(".h5.unusable"));
 }
 
 static std::string read_text(const std::string& path) {

@@ -1,5 +1,6 @@
 #include "experiment/runner.h"
 
+#include <filesystem>
 #include <optional>
 
 #include <fmt/format.h>
@@ -17,6 +18,9 @@
 #include "experiment/summary.h"
 
 namespace bitwright {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 // `threads: auto` is resolved once; a resumed run keeps what its record says.
@@ -31,6 +35,23 @@ int threads_of(const RunRequest& request, const RunDirectory& directory) {
     }
   }
   return resolve_threads(request.config);
+}
+
+/// The newest checkpoint that is whole. Says which newer ones are not, and sets them aside.
+std::optional<Checkpoint> usable_checkpoint(const RunDirectory& directory,
+                                            std::vector<std::string>& warnings) {
+  std::vector<Error> unusable;
+  auto checkpoint =
+      newest_checkpoint(directory.path(), [&](const Error& error) { unusable.push_back(error); });
+  const std::string instead = checkpoint
+                                  ? fs::path(checkpoint->path()).filename().string() + " is used"
+                                  : "no checkpoint is whole, and the run starts over";
+  for (const Error& error : unusable) {
+    warnings.push_back(fmt::format("{}; {}", error.what(), instead));
+    fmt::print(stderr, "{}\n", warnings.back());
+    set_aside(error.place().file);
+  }
+  return checkpoint;
 }
 
 std::string recorded_subset(const std::map<std::string, std::string>& provenance) {
@@ -83,16 +104,15 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
   catch_stop_signals();
 
   std::optional<Checkpoint> checkpoint;
-  if (resume)
-    checkpoint = newest_checkpoint(directory.path(), [](const Error& error) {
-      fmt::print(stderr, "{}; an earlier checkpoint is used\n", error.what());
-    });
+  std::vector<std::string> warnings;
+  if (resume) checkpoint = usable_checkpoint(directory, warnings);
   Run run(registries, request, directory, threads);
   if (checkpoint) {
-    run.resume(*checkpoint);
+    run.resume(*checkpoint, warnings);
   } else {
     set_algorithms(request.config, threads, {});
-    directory.clear();
+    // A run that starts over replaces its file when the new one is readable, not before.
+    if (!resume) directory.clear();
     write_atomically(directory.config_file(), request.config_text);
   }
   run.train();

@@ -54,6 +54,11 @@ std::optional<Checkpoint> newest_checkpoint(const std::string& folder,
   return std::nullopt;
 }
 
+void set_aside(const std::string& path) {
+  std::error_code ignored;  // it is not whole, and so it is not used
+  std::filesystem::rename(path, path + ".unusable", ignored);
+}
+
 void prune_checkpoints(const std::string& folder, int keep) {
   const auto paths = list_checkpoints(folder);
   std::error_code ignored;  // one too many does no harm
@@ -74,16 +79,15 @@ static void write_all(int fd, std::string_view bytes) {
 void write_atomically(const std::string& path, std::string_view bytes) {
   results::TemporaryFile temporary(results::temporary_name(path));
   const int fd = ::open(temporary.path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) throw storage_error(path, "cannot write: " + results::system_message(errno));
+  if (fd < 0) throw results::system_error(path, "cannot write", errno);
   try {
     write_all(fd, bytes);
   } catch (const std::system_error& error) {
     ::close(fd);
-    throw storage_error(path, "cannot write: " + error.code().message());
+    throw results::system_error(path, "cannot write", error.code().value());
   }
   // Some file systems report a full disk only here.
-  if (::close(fd) != 0)
-    throw storage_error(path, "cannot write: " + results::system_message(errno));
+  if (::close(fd) != 0) throw results::system_error(path, "cannot write", errno);
   results::rename_durably(temporary.path(), path);
   temporary.keep();
 }

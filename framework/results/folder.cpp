@@ -8,11 +8,29 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <bitwright/core/error.h>
-
 namespace bitwright::results {
 
 std::string system_message(int error) { return std::generic_category().message(error); }
+
+std::string_view remedy(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return "make room there; a run goes on with --resume";
+    case EIO:
+      return "check the disk, of which the system's log says more; a run goes on with --resume";
+    case EROFS:
+    case EACCES:
+    case EPERM:
+      return "choose a folder that can be written, for runs with --out";
+    default:
+      return {};
+  }
+}
+
+Error system_error(const std::string& path, std::string_view what, int error) {
+  return storage_error(path, fmt::format("{}: {}", what, system_message(error)), {}, remedy(error));
+}
 
 std::string temporary_name(const std::string& path) {
   const std::filesystem::path whole(path);
@@ -22,20 +40,19 @@ std::string temporary_name(const std::string& path) {
 
 static void sync_path(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) throw storage_error(path, "cannot open: " + system_message(errno));
+  if (fd < 0) throw system_error(path, "cannot open", errno);
   const int result = fsync(fd);
   const int error = errno;
   ::close(fd);
   // Some file systems have no fsync for folders and say EINVAL.
-  if (result != 0 && error != EINVAL)
-    throw storage_error(path, "cannot force to the disk: " + system_message(error));
+  if (result != 0 && error != EINVAL) throw system_error(path, "cannot force to the disk", error);
 }
 
 void sync_file(const std::string& path) { sync_path(path, O_RDONLY); }
 
 void rename_durably(const std::string& from, const std::string& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0)
-    throw storage_error(to, "cannot put the file in place: " + system_message(errno));
+    throw system_error(to, "cannot put the file in place", errno);
   const auto folder = std::filesystem::path(to).parent_path();
   sync_path(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY);
 }

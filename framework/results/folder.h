@@ -3,6 +3,9 @@
 // message.
 
 #include <string>
+#include <string_view>
+
+#include <bitwright/core/error.h>
 
 namespace bitwright::results {
 
@@ -17,6 +20,12 @@ void rename_durably(const std::string& from, const std::string& to);
 
 /// The system's message for errno.
 std::string system_message(int error);
+
+/// What to do about it, in the words of an error's last part; "" where there is nothing to say.
+std::string_view remedy(int error);
+
+/// "WHAT: MESSAGE; REMEDY" of a file or folder that should be written.
+Error system_error(const std::string& path, std::string_view what, int error);
 
 /// Removes a file when it goes out of scope, unless told to keep it.
 class TemporaryFile {

@@ -1,31 +1,66 @@
 #include "results/hdf5.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "results/folder.h"
+
 namespace bitwright::h5 {
+
+// Everything is closed by its owner. What is left when the process ends belongs to a file that
+// could not be written, and crashes HDF5 when it tries to close it. Said before the library's first
+// call.
+[[maybe_unused]] static const bool nothing_closed_at_exit = H5dont_atexit() >= 0;
 
 void silence() {
   thread_local const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
   (void)done;
 }
 
-std::string last_cause() {
+/// HDF5's innermost message about the last failure.
+static std::string innermost_cause() {
   std::string cause;
   const auto innermost = [](unsigned depth, const H5E_error2_t* entry, void* out) -> herr_t {
     if (depth == 0 && entry->desc) *static_cast<std::string*>(out) = entry->desc;
     return 0;
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &cause);
-  constexpr std::string_view mark = "error message = '";
-  if (const auto begin = cause.find(mark); begin != std::string::npos) {
-    const auto from = begin + mark.size();
-    return cause.substr(from, cause.find('\'', from) - from);
-  }
-  return cause.empty() ? "no cause given" : cause;
+  return cause;
 }
+
+/// errno of the system call that such a message tells of; 0 when it tells of none.
+static int errno_in(const std::string& innermost) {
+  constexpr std::string_view mark = "errno = ";
+  int error = 0;
+  if (const auto begin = innermost.find(mark); begin != std::string::npos)
+    std::from_chars(innermost.data() + begin + mark.size(), innermost.data() + innermost.size(),
+                    error);
+  return error;
+}
+
+static std::string readable(const std::string& innermost) {
+  constexpr std::string_view mark = "error message = '";
+  if (const auto begin = innermost.find(mark); begin != std::string::npos) {
+    const auto from = begin + mark.size();
+    return innermost.substr(from, innermost.find('\'', from) - from);
+  }
+  return innermost.empty() ? "no cause given" : innermost;
+}
+
+std::string last_cause() { return readable(innermost_cause()); }
+
+static thread_local std::optional<std::string> failed_close;
+
+void note_failed_close() {
+  if (!failed_close) failed_close = innermost_cause();
+}
+
+void forget_failed_close() { failed_close.reset(); }
 
 Handle File::own(hid_t id, std::string_view doing) const {
   if (id < 0) fail(doing);
@@ -36,8 +71,18 @@ void File::check(long long status, std::string_view doing) const {
   if (status < 0) fail(doing);
 }
 
-void File::fail(std::string_view doing) const {
-  throw Error(status_, Place{name_}, fmt::format("cannot {}: {}", doing, last_cause()));
+void File::fail(std::string_view doing) const { fail(doing, innermost_cause()); }
+
+void File::fail(std::string_view doing, const std::string& innermost) const {
+  const int error = errno_in(innermost);
+  // Who may not read a file needs no other folder.
+  const std::string_view remedy = error == EACCES ? "" : results::remedy(error);
+  throw Error(status_, Place{name_}, fmt::format("cannot {}: {}", doing, readable(innermost)), {},
+              remedy);
+}
+
+void File::check_closed(std::string_view doing) const {
+  if (const auto cause = std::exchange(failed_close, std::nullopt)) fail(doing, *cause);
 }
 
 void File::damaged(std::string_view what) const {

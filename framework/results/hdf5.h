@@ -14,6 +14,11 @@
 
 namespace bitwright::h5 {
 
+/// Remembers that an object could not be closed, for File::check_closed.
+void note_failed_close();
+/// Such as that of a file given up earlier.
+void forget_failed_close();
+
 /// Owns one reference to an HDF5 identifier of any kind.
 class Handle {
  public:
@@ -29,7 +34,7 @@ class Handle {
   operator hid_t() const { return id_; }
   bool valid() const { return id_ >= 0; }
   void reset() {
-    if (valid()) H5Idec_ref(std::exchange(id_, H5I_INVALID_HID));
+    if (valid() && H5Idec_ref(std::exchange(id_, H5I_INVALID_HID)) < 0) note_failed_close();
   }
   hid_t release() { return std::exchange(id_, H5I_INVALID_HID); }
 
@@ -58,6 +63,9 @@ class File {
   /// Same for calls that return a status, a count or a truth value: negative is failure.
   void check(long long status, std::string_view doing) const;
   [[noreturn]] void fail(std::string_view doing) const;
+  /// Throws when a handle of this thread failed to close since the last call. HDF5 writes small
+  /// datasets only when they are closed, and handles close where nothing can be thrown.
+  void check_closed(std::string_view doing) const;
   /// For content that HDF5 accepts and we do not.
   [[noreturn]] void damaged(std::string_view what) const;
 
@@ -77,6 +85,8 @@ class File {
   std::vector<std::string> links(hid_t group) const;
 
  private:
+  [[noreturn]] void fail(std::string_view doing, const std::string& innermost) const;
+
   std::string name_;
   ExitStatus status_;
 };

@@ -48,7 +48,7 @@ static bool lock(int fd, double patience) {
 RunLock::RunLock(const std::string& folder, double patience) {
   const std::string path = (std::filesystem::path(folder) / "run.lock").string();
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd_ < 0) throw storage_error(folder, "cannot write here: " + results::system_message(errno));
+  if (fd_ < 0) throw results::system_error(folder, "cannot write here", errno);
   if (!lock(fd_, patience)) {
     const int error = errno;
     const std::string holder = holder_of(fd_);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <bitwright/core/error.h>
+#include <bitwright/results/checkpoint.h>
 #include <bitwright/results/run_file.h>
 
 #include "results/folder.h"
@@ -70,6 +71,7 @@ class Writer : public RunWriter {
     bool pending = false;
   };
 
+  void fill(const RunHeader& header, const Carried& carried);
   void open_objects();
   void close_objects();
   void open_table(Stored& stored);
@@ -80,7 +82,8 @@ class Writer : public RunWriter {
   void write_grid(StoredGrid& stored);
   void put(const Series& series, const Stored& stored, hsize_t count);
   void set_scalar(const std::string& path, double value);
-  void check_in_place() const;
+  void check_in_place();
+  void put_back();
   void guarded(const std::function<void()>& writing);
   int descriptor() const;
 
@@ -101,9 +104,19 @@ Writer::Writer(std::string path, const RunHeader& header, const Carried& carried
     : path_(std::move(path)), file_(path_) {
   check_header(header);
   results::TemporaryFile temporary(results::temporary_name(path_));
+  h5::forget_failed_close();
   root_ = file_.own(H5Fcreate(temporary.path().c_str(), H5F_ACC_TRUNC, h5::file_properties(),
                               results::run_access()),
                     "create the run file");
+  guarded([&] { fill(header, carried); });
+  if (fsync(descriptor()) != 0)
+    throw results::system_error(path_, "cannot force to the disk", errno);
+  results::rename_durably(temporary.path(), path_);
+  temporary.keep();
+  fstat(descriptor(), &identity_);
+}
+
+void Writer::fill(const RunHeader& header, const Carried& carried) {
   results::make_layout(file_, root_, header);
   for (const Table& table : header.tables)
     tables_.push_back({.table = table, .series = {}, .pending = {}, .width = table.row_width()});
@@ -120,14 +133,10 @@ Writer::Writer(std::string path, const RunHeader& header, const Carried& carried
   take_over(carried);
   write_pending();
   close_objects();
+  file_.check_closed("write the run file");
   file_.check(H5Fflush(root_, H5F_SCOPE_GLOBAL), "write the run file");
   file_.check(H5Fstart_swmr_write(root_), "let readers in while writing (SWMR)");
   open_objects();
-  if (fsync(descriptor()) != 0)
-    throw storage_error(path_, "cannot force to the disk: " + results::system_message(errno));
-  results::rename_durably(temporary.path(), path_);
-  temporary.keep();
-  fstat(descriptor(), &identity_);
 }
 
 Writer::~Writer() {
@@ -320,11 +329,29 @@ void Writer::write_pending() {
   }
 }
 
-void Writer::check_in_place() const {
+// The file lives on as long as we have it open.
+void Writer::put_back() {
+  guarded([&] { write_pending(); });
+  abandoned_ = true;
+  std::string bytes(static_cast<std::size_t>(::lseek(descriptor(), 0, SEEK_END)), '\0');
+  if (::pread(descriptor(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    throw storage_error(path_, "cannot be read");
+  write_atomically(path_, bytes);
+}
+
+void Writer::check_in_place() {
   struct stat now = {};
-  if (::stat(path_.c_str(), &now) != 0)
-    throw storage_error(path_, "the run file is gone: " + results::system_message(errno),
-                        "it must stay while the run writes it");
+  if (::stat(path_.c_str(), &now) != 0) {
+    const std::string cause = results::system_message(errno);
+    try {
+      put_back();
+    } catch (const Error&) {
+      throw storage_error(path_, "the run file is gone, and cannot be put back: " + cause,
+                          "it must stay while the run writes it");
+    }
+    throw storage_error(path_, "the run file was removed; it was put back",
+                        "it must stay while the run writes it", "continue with --resume");
+  }
   if (now.st_ino != identity_.st_ino || now.st_dev != identity_.st_dev)
     throw storage_error(path_, "another file took the place of the run file",
                         "it must stay while the run writes it");
@@ -337,7 +364,7 @@ void Writer::flush(bool sync) {
   guarded([&] {
     write_pending();
     if (sync && fsync(descriptor()) != 0)
-      throw storage_error(path_, "cannot force to the disk: " + results::system_message(errno));
+      throw results::system_error(path_, "cannot force to the disk", errno);
   });
 }
 
@@ -349,6 +376,7 @@ void Writer::close(int status) {
     file_.check(H5Dflush(status_), "write the status");
   });
   close_objects();
+  file_.check_closed("close the run file");
   file_.check(H5Fclose(root_.release()), "close the run file");
   results::sync_file(path_);
 }

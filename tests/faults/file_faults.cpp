@@ -1,5 +1,5 @@
 // A library that tests preload (LD_PRELOAD) to make file calls fail, also those of HDF5 and of the
-// C++ library. Two environment variables, read once:
+// C++ library. Environment variables, read once:
 //
 //   FILE_FAULT=CALL:NAME:N:ACTION
 //     CALL    open (for writing), write (also pwrite, writev), fsync or rename
@@ -12,6 +12,8 @@
 //             any
 //   FILE_FAULT_LOG=PATH
 //     appends a line "CALL NAME" for each call.
+//   FILE_FAULT_STATFS=NUMBER
+//     statfs gives this as the type of every file system.
 
 #include <algorithm>
 #include <atomic>
@@ -27,6 +29,7 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace {
@@ -220,6 +223,13 @@ ssize_t pwrite64(int fd, const void* bytes, std::size_t size, off_t at) {
 
 int fsync(int fd) {
   return act<int>(strike("fsync", name_of(fd)), [&] { return original<int(int)>("fsync")(fd); });
+}
+
+int statfs(const char* path, struct statfs* system) noexcept {
+  const int result = original<int(const char*, struct statfs*)>("statfs")(path, system);
+  if (const char* type = std::getenv("FILE_FAULT_STATFS"))
+    system->f_type = static_cast<decltype(system->f_type)>(std::strtoul(type, nullptr, 0));
+  return result;
 }
 
 int rename(const char* from, const char* to) noexcept {

@@ -65,6 +65,9 @@ std::vector<std::string> list_checkpoints(const std::string& folder);
 /// The newest checkpoint that is whole. `unusable` is told about each newer one that is not.
 std::optional<Checkpoint> newest_checkpoint(const std::string& folder,
                                             const std::function<void(const Error&)>& unusable);
+/// Renames a checkpoint that cannot be used to NAME.unusable, so that it neither counts as one of
+/// those to keep nor is mistaken for one.
+void set_aside(const std::string& path);
 /// Removes all checkpoints of a folder but the newest `keep` (at least 1).
 void prune_checkpoints(const std::string& folder, int keep);
 
