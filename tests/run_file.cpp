@@ -52,7 +52,13 @@ Table epoch_table() {
                       {.name = "clipped",
                        .unit = "1",
                        .description = "share of clipped weights",
-                       .layers = {"conv1", "conv2", "größe"}}}};
+                       .layers = {"conv1", "conv2", "größe"}},
+                      {.name = "counts",
+                       .unit = "1",
+                       .description = "weights in each bin",
+                       .integer = true,
+                       .layers = {"conv1", "conv2", "größe"},
+                       .bins = 2}}};
 }
 
 RunHeader example_header() {
@@ -70,7 +76,8 @@ RunHeader example_header() {
 /// The row that stands at index i of the step table.
 std::vector<double> step_row(int i) { return {i + 1.0, 1.0 / (i + 1), i * 1e-3}; }
 std::vector<double> epoch_row(int i) {
-  return {i + 1.0, (i + 1) * 10.0, i + .1, i + .2, i + .3, i * 3.0, -i * 1.0, -i - .5, NAN};
+  return {i + 1.0, (i + 1) * 10.0, i + .1,    i + .2, i + .3,  i * 3.0,     -i * 1.0,      -i - .5,
+          NAN,     i * 1.0,        i + 100.0, 0,      i * 7.0, i % 2 * 1.0, 12345678.0 + i};
 }
 
 bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
@@ -129,7 +136,7 @@ TEST_CASE("a run file gives back what was written") {
 
   const auto reader = RunReader::open(path);
   const RunHeader read = reader->header();
-  CHECK(reader->format_version() == "1.2");
+  CHECK(reader->format_version() == "1.3");
   CHECK(read.experiment == header.experiment);
   CHECK(read.config == header.config);
   CHECK(read.seed == 7);
@@ -142,6 +149,7 @@ TEST_CASE("a run file gives back what was written") {
     REQUIRE(got.columns.size() == want.columns.size());
     for (std::size_t c = 0; c < got.columns.size(); ++c) {
       CHECK(got.columns[c].name == want.columns[c].name);
+      CHECK(got.columns[c].bins == want.columns[c].bins);
       CHECK(got.columns[c].unit == want.columns[c].unit);
       CHECK(got.columns[c].description == want.columns[c].description);
       CHECK(got.columns[c].integer == want.columns[c].integer);
@@ -343,9 +351,11 @@ print(f['config'].asstr()[()].splitlines()[0], f['results/bits_per_weight'][()],
 import sys, xarray
 d = xarray.open_dataset(sys.argv[1], group='metrics/epoch', engine='h5netcdf')
 print(d.bits.dims, d.clipped.dims, d.flips.dims, d.step.dims, d.bits.attrs['units'])
+print(d.counts.dims, d.counts.sel(epoch=2, bin=1).values.tolist())
 )",
                             path) ==
-        "('epoch', 'layer') ('epoch', 'layer') ('epoch', 'layer_2') ('epoch',) bit\n");
+        "('epoch', 'layer') ('epoch', 'layer') ('epoch', 'layer_2') ('epoch',) bit\n"
+        "('epoch', 'layer', 'bin') [101, 7, 12345679]\n");
 }
 
 TEST_CASE("files that are no run file are refused in one line") {

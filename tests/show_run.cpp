@@ -44,7 +44,7 @@ TEST_CASE("show prints what is in a run") {
   const auto reader = example_run(dir / "run.h5");
   const std::string text = results::run_as_text("run.h5", *reader);
   CHECK(text == R"(quickstart, seed 7, stopped
-run.h5, format 1.2
+run.h5, format 1.3
 configuration
   name: quickstart
   seed: 7

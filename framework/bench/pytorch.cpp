@@ -1,40 +1,22 @@
 #include "bench/pytorch.h"
 
-#include <filesystem>
 #include <map>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "bench/child.h"
+#include "core/source_script.h"
 
 namespace bitwright::bench {
 namespace {
-
-namespace fs = std::filesystem;
-
-// Debian's Python is the one that has Debian's PyTorch.
-constexpr const char* kPython = "/usr/bin/python3";
-
-// The program lies somewhere below the folder that holds scripts/.
-std::string find_script() {
-  std::error_code failed;
-  const fs::path program = fs::read_symlink("/proc/self/exe", failed);
-  for (fs::path folder = program.parent_path(); folder.has_relative_path();
-       folder = folder.parent_path())
-    if (const fs::path script = folder / "scripts" / "bench-pytorch"; fs::exists(script, failed))
-      return script.string();
-  throw config_error(Place{program.string()}, "scripts/bench-pytorch is not found",
-                     "the script in a folder above the program",
-                     "run the program where it was built");
-}
 
 // libgomp's waiting is ours; the peer chooses its own.
 const std::map<std::string, std::string> kEnvironment{{"GOMP_SPINCOUNT", ""}};
 
 }  // namespace
 
-PyTorchPeer::PyTorchPeer(int threads) : threads_(threads), script_(find_script()) {
+PyTorchPeer::PyTorchPeer(int threads) : threads_(threads), script_(source_script("bench-pytorch")) {
   const auto said = nlohmann::json::parse(run_child({kPython, script_, "--version"}, kEnvironment));
   version_ = said.at("torch");
   if (said.at("jemalloc") == "") version_ += " (without jemalloc; apt-get install libjemalloc2)";

@@ -73,6 +73,8 @@ int table(const Registries& registries, const TableArguments& arguments);
 int show(const std::string& run, bool json);
 int diff(const std::string& first, const std::string& second, bool json);
 int repair(const std::string& run);
+/// Becomes scripts/report; comes back only by a failure. `target` empty: DIR/report.html.
+int report(const std::string& folder, const std::string& target);
 /// CSV of one table, or of all when `table` is empty.
 int export_metrics(const std::string& run, const std::string& table);
 int export_command(const Registries& registries, const std::string& run, const std::string& file);

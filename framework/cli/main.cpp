@@ -26,8 +26,8 @@ struct Commands {
   ProbeArguments probe;
   std::vector<std::string> check_words, tune_words;
   std::string check_profile;
-  std::string kind, component, run_path, second_run, exported, metrics_table, data_folder, shell,
-      reference_root = ".";
+  std::string kind, component, run_path, second_run, report, exported, metrics_table, data_folder,
+      shell, reference_root = ".";
   bool json = false, csv = false, only_check = false;
 };
 
@@ -162,6 +162,11 @@ void declare(CLI::App& app, Commands& c) {
   diff->add_option("OTHER", c.second_run, "another one")->required();
   diff->add_flag("--json", c.json, "one JSON object");
 
+  CLI::App* const report =
+      app.add_subcommand("report", "One HTML page about all runs of a folder, with plots");
+  report->add_option("DIR", c.run_path, "folder with runs below it, or a run")->required();
+  report->add_option("-o", c.report, "where the page goes (DIR/report.html)");
+
   app.add_subcommand("repair",
                      "Make the run file of a killed writer open plainly again, without resuming")
       ->add_option("RUN", c.run_path, "run directory or its run.h5")
@@ -234,6 +239,7 @@ int dispatch(const CLI::App& app, const Commands& c) {
   if (app.got_subcommand("table")) return table(registries, c.table);
   if (app.got_subcommand("diff")) return diff(c.run_path, c.second_run, c.json);
   if (app.got_subcommand("repair")) return repair(c.run_path);
+  if (app.got_subcommand("report")) return report(c.run_path, c.report);
   if (app.got_subcommand("export-metrics")) return export_metrics(c.run_path, c.metrics_table);
   if (app.got_subcommand("list")) return list(registries, c.kind, c.json);
   if (app.got_subcommand("describe")) return describe(registries, c.component);

@@ -48,9 +48,10 @@ Texts last_values(const RunReader& run) {
     const double* value = &data.values[(data.rows() - 1) * table.row_width()];
     for (const Column& column : table.columns)
       for (std::size_t i = 0; i < column.width(); ++i, ++value) {
-        const std::string layer = column.layers.empty() ? "" : "[" + column.layers[i] + "]";
-        if (!std::isnan(*value))
-          texts[table.path + "/" + column.name + layer] = fmt::format("{}", *value);
+        if (column.bins > 0 || std::isnan(*value)) continue;  // counts in bins are for plots
+        const std::string layer =
+            column.layers.empty() ? "" : fmt::format("[{}]", column.layers[i]);
+        texts[table.path + "/" + column.name + layer] = fmt::format("{}", *value);
       }
   }
   return texts;

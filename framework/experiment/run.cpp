@@ -202,12 +202,22 @@ void Run::run_stage() {
 }
 
 void Run::observe_stage() {
-  if (trace_) {
-    stage_->work->observe(&trace_->begin_stage(stage_->name));
-  } else if (request_.check_numerics) {
+  observers_ = {};
+  if (trace_) observers_.add(trace_->begin_stage(stage_->name));
+  if (request_.check_numerics) {
     numerics_ = std::make_unique<NumericsCheck>(*network_, *stage_->methods);
-    stage_->work->observe(numerics_.get());
+    observers_.add(*numerics_);
   }
+  if (plan_.histograms.every > 0) {
+    histograms_ = std::make_unique<Histograms>(
+        plan_.histogram_names, plan_.histograms, *stage_->methods,
+        plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before,
+        [this](HistogramOf of, std::int64_t step, const HistogramRecord& record) {
+          log_->on_histograms(of, step, record);
+        });
+    observers_.add(*histograms_);
+  }
+  if (!observers_.empty()) stage_->work->observe(&observers_);
 }
 
 void Run::say_what_init_left() {

@@ -18,7 +18,9 @@
 #include "experiment/run_plan.h"
 #include "experiment/runner.h"
 #include "experiment/trace.h"
+#include "train/histograms.h"
 #include "train/numerics_check.h"
+#include "train/step_observers.h"
 
 namespace bitwright {
 
@@ -71,6 +73,8 @@ class Run {
   std::unique_ptr<Stage> stage_;
   std::unique_ptr<Trace> trace_;  // null: not asked for
   std::unique_ptr<NumericsCheck> numerics_;
+  std::unique_ptr<Histograms> histograms_;
+  StepObservers observers_;  // of the stage
   std::int64_t stage_index_ = 0;
   HandedOverByMethod left_;  // by the methods of stages that are over
   std::map<std::string, double> results_;

@@ -106,6 +106,12 @@ static bool changes_numbers(const std::string& key) {
   return std::find(harmless.begin(), harmless.end(), key) == harmless.end();
 }
 
+// How histograms are made says nothing where none are.
+static void drop_unused(std::map<std::string, std::string>& leaves) {
+  if (leaves.contains("log.histograms.every")) return;
+  std::erase_if(leaves, [](const auto& leaf) { return leaf.first.starts_with("log.histograms."); });
+}
+
 std::map<std::string, std::string> config_leaves(const std::string& config) {
   std::map<std::string, std::string> leaves;
   flatten(YAML::Load(config), "", leaves);
@@ -115,6 +121,7 @@ std::map<std::string, std::string> config_leaves(const std::string& config) {
 std::map<std::string, std::string> number_deciding_leaves(const std::string& config) {
   std::map<std::string, std::string> leaves = config_leaves(config);
   std::erase_if(leaves, [](const auto& leaf) { return !changes_numbers(leaf.first); });
+  drop_unused(leaves);
   return leaves;
 }
 
@@ -128,6 +135,8 @@ std::vector<std::string> differing_keys(const std::string& before, const std::st
                         "restore it, or start anew with --overwrite");
   }
   flatten(YAML::Load(after), "", new_leaves);
+  drop_unused(old_leaves);
+  drop_unused(new_leaves);
   std::set<std::string> keys;
   for (const auto& [key, value] : old_leaves)
     if (!new_leaves.contains(key) || new_leaves[key] != value) keys.insert(key);

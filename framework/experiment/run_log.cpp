@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "experiment/histogram_log.h"
 #include "experiment/signals.h"
 
 namespace bitwright {
@@ -57,6 +58,10 @@ void RunLog::on_step(const StepRecord& r) {
   shown_.stage_step = r.step;
   shown_.epoch = r.step / stage().steps_per_epoch;
   shown_.run_step = run_step;
+}
+
+void RunLog::on_histograms(HistogramOf of, std::int64_t run_step, const HistogramRecord& record) {
+  writer_.append(plan_.table_of(of), histogram_row(run_step, index_, record));
 }
 
 void RunLog::on_evaluation(const EvaluationRecord& r) {

@@ -30,6 +30,8 @@ class RunLog final : public TrainingObserver {
   /// What follows belongs to this stage; `metrics` are those of its methods.
   void begin_stage(std::size_t index, const std::vector<MetricDeclaration>& metrics);
 
+  void on_histograms(HistogramOf of, std::int64_t run_step, const HistogramRecord& record);
+
   void on_step(const StepRecord& record) override;
   void on_evaluation(const EvaluationRecord& record) override;
   void on_epoch(const EpochRecord& record) override;

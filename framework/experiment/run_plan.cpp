@@ -1,7 +1,10 @@
 #include "experiment/run_plan.h"
 
+#include <algorithm>
+
 #include "experiment/assembly.h"
 #include "experiment/grid_stage.h"
+#include "experiment/histogram_log.h"
 
 namespace bitwright {
 
@@ -22,6 +25,8 @@ RunPlan plan_run(const Registries& registries, const Settings& config, const Net
     plan.gradient_norm |= stage.section("clip").has("norm");
   }
   plan.method_metrics = declared_metrics(registries, config, network);
+  plan.histograms = histogram_options(config.section("log").section("histograms"));
+  plan.histogram_names = HistogramNames(network);
   return plan;
 }
 
@@ -66,7 +71,15 @@ std::vector<Table> RunPlan::tables() const {
        {"step_ms", "ms", "mean of a training step since the row before", false, {}},
        {"waiting", "1", "share of the steps since then that waited for data", false, {}},
        {"resident_mb", "MB", "memory of the process (10^6 bytes)", false, {}}}};
-  return {steps, epochs, evaluations, progress};
+  std::vector<Table> all{steps, epochs, evaluations, progress};
+  for (Table& table : histogram_tables(histograms, histogram_names))
+    all.push_back(std::move(table));
+  return all;
+}
+
+std::size_t RunPlan::table_of(HistogramOf of) const {
+  const std::vector<HistogramOf> all = recorded(histograms);
+  return kProgress + 1 + static_cast<std::size_t>(std::ranges::find(all, of) - all.begin());
 }
 
 std::vector<ResultSlot> RunPlan::results() {

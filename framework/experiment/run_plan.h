@@ -10,6 +10,8 @@
 #include <bitwright/results/run_file.h>
 #include <bitwright/train/method.h>
 
+#include "train/histograms.h"
+
 namespace bitwright {
 
 struct StagePlan {
@@ -27,9 +29,12 @@ struct RunPlan {
   std::vector<ResultGrid> grids;                  ///< of the stages that have one
   std::int64_t steps = 0;                         ///< of the whole run
   bool gradient_norm = false;                     ///< logged, because a stage clips by it
+  HistogramOptions histograms;
+  HistogramNames histogram_names;
 
   // Indices into tables().
   static constexpr std::size_t kStep = 0, kEpoch = 1, kEvaluation = 2, kProgress = 3;
+  std::size_t table_of(HistogramOf of) const;  ///< one that is recorded
   std::vector<Table> tables() const;
   static std::vector<ResultSlot> results();
 };

@@ -96,6 +96,22 @@ static Options checkpoint_options() {
       .min(1);
 }
 
+static Options histogram_options() {
+  return Options{}
+      .integer("every",
+               "updates between two records, counted over the whole run, one of which takes about "
+               "as long as an update; left out: no histograms")
+      .unit("steps")
+      .min(1)
+      .optional()
+      .integer("bins", 64, "equally wide bins, from the smallest value to the largest")
+      .min(2)
+      .max(4096)
+      .boolean("weights", true, "of convolutions and linear layers, as trained, after the update")
+      .boolean("activations", true, "what each layer hands on while the network is trained")
+      .boolean("gradients", true, "of the loss by those weights, as the optimizer used them");
+}
+
 static Options log_options() {
   return Options{}
       .integer("every", 1, "steps between rows of /metrics/step")
@@ -106,7 +122,8 @@ static Options log_options() {
       .above(0)
       .real("progress", 10, "time between rows of /progress: speed and memory")
       .unit("seconds")
-      .above(0);
+      .above(0)
+      .section("histograms", histogram_options(), "of all layers, at chosen steps: /histograms");
 }
 
 static Options profile_options() {

@@ -47,6 +47,7 @@ class Lookup {
   double series_value() const {
     std::vector<std::string> paths, names;
     for (const Table& table : header_.tables) {
+      if (!table.path.starts_with("/metrics/")) continue;
       paths.push_back(table.path.substr(std::string_view("/metrics/").size()));
       if (table.path != "/metrics/" + name_.path) continue;
       std::size_t at = 0;

@@ -5,16 +5,25 @@
 
 namespace bitwright::results {
 
+std::vector<hsize_t> Block::extents(hsize_t rows) const {
+  std::vector<hsize_t> all{rows};
+  all.insert(all.end(), shape.begin(), shape.end());
+  return all;
+}
+
 void append_rows(const h5::File& file, hid_t set, const Block& rows, hid_t type,
                  const void* values) {
   constexpr const char* doing = "append to the run file";
-  const int rank = rows.wide ? 2 : 1;
-  const hsize_t extent[2] = {rows.at + rows.count, rows.width}, start[2] = {rows.at, 0},
-                block[2] = {rows.count, rows.width};
-  file.check(H5Dset_extent(set, extent), doing);
+  const std::vector<hsize_t> block = rows.extents(rows.count);
+  std::vector<hsize_t> start(block.size(), 0);
+  start[0] = rows.at;
+  file.check(H5Dset_extent(set, rows.extents(rows.at + rows.count).data()), doing);
   const h5::Handle target = file.own(H5Dget_space(set), doing);
-  file.check(H5Sselect_hyperslab(target, H5S_SELECT_SET, start, nullptr, block, nullptr), doing);
-  const h5::Handle memory = file.own(H5Screate_simple(rank, block, nullptr), doing);
+  file.check(
+      H5Sselect_hyperslab(target, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr),
+      doing);
+  const h5::Handle memory =
+      file.own(H5Screate_simple(static_cast<int>(block.size()), block.data(), nullptr), doing);
   file.check(H5Dwrite(set, type, memory, target, H5P_DEFAULT, values), doing);
   file.check(H5Dflush(set), doing);
 }

@@ -2,15 +2,19 @@
 // Appending to the series of a run file, and giving up on one.
 
 #include <string>
+#include <vector>
 
 #include "results/hdf5.h"
 
 namespace bitwright::results {
 
-/// Rows of a series: [count] numbers, or [count][width] when it is `wide`, after `at` others.
+/// Rows of a series after `at` others: [count] and then the shape of a row, which is empty where a
+/// row is one number.
 struct Block {
-  hsize_t at = 0, count = 0, width = 1;
-  bool wide = false;
+  hsize_t at = 0, count = 0;
+  std::vector<std::size_t> shape = {};
+
+  std::vector<hsize_t> extents(hsize_t rows) const;  ///< of so many rows
 };
 
 /// Extends a series, writes the rows (`type` in memory) and makes them visible to readers.

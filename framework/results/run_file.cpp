@@ -1,9 +1,23 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <fmt/format.h>
+
 #include <bitwright/results/run_file.h>
 
 namespace bitwright {
+
+std::vector<std::size_t> Column::shape() const {
+  if (layers.empty()) return {};
+  if (bins == 0) return {layers.size()};
+  return {layers.size(), bins};
+}
+
+std::string Column::place(std::size_t i) const {
+  if (layers.empty()) return "";
+  if (bins == 0) return layers[i];
+  return fmt::format("{}, bin {}", layers[i / bins], i % bins);
+}
 
 std::size_t Table::row_width() const {
   std::size_t width = 0;

@@ -29,7 +29,8 @@ class Builder {
  private:
   h5::Handle group(const std::string& path);
   h5::Handle scalar(hid_t parent, const std::string& name, hid_t type);
-  h5::Handle series(hid_t parent, const std::string& name, hid_t type, std::size_t width);
+  h5::Handle series(hid_t parent, const std::string& name, hid_t type,
+                    const std::vector<std::size_t>& shape = {});
   h5::Handle text_scale(hid_t parent, const std::string& name,
                         const std::vector<std::string>& texts, const std::string& description);
   h5::Handle number_scale(hid_t parent, const GridAxis& axis);
@@ -88,15 +89,25 @@ h5::Handle Builder::scalar(hid_t parent, const std::string& name, hid_t type) {
       H5Dcreate2(parent, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT), doing);
 }
 
-h5::Handle Builder::series(hid_t parent, const std::string& name, hid_t type, std::size_t width) {
-  const bool wide = width > 0;
+// Rows of two dimensions (counts in bins) are large and come rarely: each is a chunk of its own,
+// written once, and compressed. Chunks of several rows are not: every flush would write them anew
+// in another size and, in SWMR mode, leave the old ones behind.
+h5::Handle Builder::series(hid_t parent, const std::string& name, hid_t type,
+                           const std::vector<std::size_t>& shape) {
   const std::string doing = fmt::format("make '{}'", name);
-  const hsize_t rows = std::max<hsize_t>(32, 1024 / std::max<hsize_t>(width, 1));
-  const hsize_t now[2] = {0, width}, most[2] = {H5S_UNLIMITED, width}, chunk[2] = {rows, width};
-  const int rank = wide ? 2 : 1;
-  const h5::Handle space = file_.own(H5Screate_simple(rank, now, most), doing);
+  const bool compressed = shape.size() > 1;
+  std::vector<hsize_t> now{0}, most{H5S_UNLIMITED}, chunk{1};
+  for (const std::size_t extent : shape)
+    for (auto* extents : {&now, &most, &chunk}) extents->push_back(extent);
+  if (!compressed) chunk[0] = std::max<hsize_t>(32, 1024 / (shape.empty() ? 1 : shape[0]));
+  const int rank = static_cast<int>(now.size());
+  const h5::Handle space = file_.own(H5Screate_simple(rank, now.data(), most.data()), doing);
   const h5::Handle creation = h5::dataset_properties();
-  file_.check(H5Pset_chunk(creation, rank, chunk), doing);
+  file_.check(H5Pset_chunk(creation, rank, chunk.data()), doing);
+  if (compressed) {
+    file_.check(H5Pset_shuffle(creation), doing);
+    file_.check(H5Pset_deflate(creation, 4), doing);
+  }
   // The part of a chunk that holds no rows yet is written as zeros, never as stale memory.
   file_.check(H5Pset_fill_time(creation, H5D_FILL_TIME_ALLOC), doing);
   return file_.own(
@@ -177,8 +188,8 @@ void Builder::table(const Table& table) {
   const h5::Handle home = group(table.path);
   file_.put_attribute(home, scale_attribute, table.scale);
   const auto add = [&](const Column& column) {
-    h5::Handle set = series(home, column.name, column.integer ? H5T_STD_I64LE : H5T_IEEE_F64LE,
-                            column.layers.size());
+    h5::Handle set =
+        series(home, column.name, column.integer ? H5T_STD_I64LE : H5T_IEEE_F64LE, column.shape());
     describe(set, column.unit, column.description);
     return set;
   };
@@ -204,16 +215,20 @@ void Builder::table(const Table& table) {
               .first;
     }
     attach(sets[i], found->second, 1);
+    if (column.bins == 0) continue;
+    GridAxis bins{"bin", "1", "index of the bin, from 0", {}, {}, true};
+    for (std::size_t b = 0; b < column.bins; ++b) bins.numbers.push_back(static_cast<double>(b));
+    attach(sets[i], number_scale(home, bins), 2);
   }
 }
 
 void Builder::events() {
   const h5::Handle home = group("/events");
-  const h5::Handle step = series(home, "step", H5T_STD_I64LE, 0);
+  const h5::Handle step = series(home, "step", H5T_STD_I64LE);
   describe(step, "steps", "training step at which it happened");
   file_.check(H5DSset_scale(step, "step"), "make a dimension scale");
   const auto text = [&](const char* name, std::size_t bytes, const char* description) {
-    const h5::Handle set = series(home, name, file_.text_type(bytes), 0);
+    const h5::Handle set = series(home, name, file_.text_type(bytes));
     describe(set, "1", description);
     attach(set, step, 0);
   };

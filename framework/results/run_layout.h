@@ -10,7 +10,7 @@
 namespace bitwright::results {
 
 inline constexpr const char* run_format = "bitwright run";
-inline constexpr const char* run_format_version = "1.2";
+inline constexpr const char* run_format_version = "1.3";
 inline constexpr int run_format_major = 1;
 
 /// Attribute of a group that marks it as a table and names its scale.

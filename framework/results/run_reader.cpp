@@ -36,7 +36,8 @@ class Reader : public RunReader {
   void open();
   Handle dataset(const std::string& path) const;
   hsize_t length(hid_t set, const std::string& name) const;
-  Handle rows(hid_t set, hsize_t count, hsize_t width, bool wide, const std::string& name) const;
+  Handle rows(hid_t set, hsize_t count, const std::vector<std::size_t>& shape,
+              const std::string& name) const;
   std::vector<std::string> texts(const std::string& path, hsize_t count) const;
   std::map<std::string, double> scalars(const std::string& group) const;
   std::vector<ResultSlot> slots(const std::string& group) const;
@@ -92,23 +93,26 @@ Handle Reader::dataset(const std::string& path) const {
 
 hsize_t Reader::length(hid_t set, const std::string& name) const {
   const Handle space = file_.own(H5Dget_space(set), "read " + name);
-  hsize_t extent[2] = {0, 0};
+  hsize_t extent[3] = {0, 0, 0};
   const int rank = H5Sget_simple_extent_ndims(space);
-  if (rank < 1 || rank > 2) file_.damaged(fmt::format("'{}' is not a series", name));
+  if (rank < 1 || rank > 3) file_.damaged(fmt::format("'{}' is not a series", name));
   H5Sget_simple_extent_dims(space, extent, nullptr);
   return extent[0];
 }
 
 /// The file space of the first `count` rows.
-Handle Reader::rows(hid_t set, hsize_t count, hsize_t width, bool wide,
+Handle Reader::rows(hid_t set, hsize_t count, const std::vector<std::size_t>& shape,
                     const std::string& name) const {
   if (length(set, name) < count) file_.damaged(fmt::format("'{}' is shorter than its scale", name));
   Handle space = file_.own(H5Dget_space(set), "read " + name);
-  const hsize_t start[2] = {0, 0}, block[2] = {count, width};
-  if (H5Sget_simple_extent_ndims(space) != (wide ? 2 : 1))
+  std::vector<hsize_t> block{count};
+  block.insert(block.end(), shape.begin(), shape.end());
+  const std::vector<hsize_t> start(block.size(), 0);
+  if (H5Sget_simple_extent_ndims(space) != static_cast<int>(block.size()))
     file_.damaged(fmt::format("'{}' has another rank", name));
-  file_.check(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, nullptr, block, nullptr),
-              "read " + name);
+  file_.check(
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr),
+      "read " + name);
   return space;
 }
 
@@ -148,7 +152,13 @@ Column Reader::column(hid_t set, const std::string& name) const {
   const Handle type = file_.own(H5Dget_type(set), "read " + name);
   column.integer = H5Tget_class(type) == H5T_INTEGER;
   const Handle space = file_.own(H5Dget_space(set), "read " + name);
-  if (H5Sget_simple_extent_ndims(space) == 2) column.layers = layers(set);
+  const int rank = H5Sget_simple_extent_ndims(space);
+  if (rank > 1) column.layers = layers(set);
+  if (rank == 3) {
+    hsize_t extent[3] = {0, 0, 0};
+    H5Sget_simple_extent_dims(space, extent, nullptr);
+    column.bins = extent[2];
+  }
   return column;
 }
 
@@ -234,7 +244,7 @@ TableData Reader::table(const std::string& path) const {
   for (const Column& column : data.table.columns) {
     const std::string name = path + "/" + column.name;
     const Handle set = dataset(name);
-    const Handle source = rows(set, count, column.width(), !column.layers.empty(), name);
+    const Handle source = rows(set, count, column.shape(), name);
     const hsize_t shape[2] = {count, column.width()};
     const Handle memory = file_.own(H5Screate_simple(2, shape, nullptr), "read " + name);
     std::vector<double> values(count * column.width());
@@ -310,7 +320,7 @@ std::vector<std::string> Reader::texts(const std::string& path, hsize_t count) c
   const Handle type = file_.own(H5Dget_type(set), "read " + path);
   if (H5Tget_class(type) != H5T_STRING) file_.damaged(fmt::format("'{}' holds no texts", path));
   const std::size_t bytes = H5Tget_size(type);
-  const Handle source = rows(set, count, 1, false, path);
+  const Handle source = rows(set, count, {}, path);
   const Handle memory = file_.own(H5Screate_simple(1, &count, nullptr), "read " + path);
   std::string packed(bytes * count, '\0');
   file_.check(H5Dread(set, file_.text_type(bytes), memory, source, H5P_DEFAULT, packed.data()),
@@ -328,7 +338,7 @@ std::vector<Event> Reader::events() const {
   const hsize_t count = length(set, "/events/step");
   if (count == 0) return {};
   std::vector<std::int64_t> steps(count);
-  const Handle source = rows(set, count, 1, false, "/events/step");
+  const Handle source = rows(set, count, {}, "/events/step");
   const Handle memory = file_.own(H5Screate_simple(1, &count, nullptr), "read /events");
   file_.check(H5Dread(set, H5T_NATIVE_INT64, memory, source, H5P_DEFAULT, steps.data()),
               "read /events");

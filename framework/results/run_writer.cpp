@@ -30,6 +30,8 @@ void check_header(const RunHeader& header) {
                                     [&](const Column& c) { return c.name == table.scale; });
     require(scale != table.columns.end() && scale->layers.empty(),
             "table '" + table.path + "' lacks its scale among its columns");
+    for (const Column& column : table.columns)
+      require(column.bins == 0 || !column.layers.empty(), "bins are those of layers");
   }
 }
 
@@ -50,7 +52,8 @@ class Writer : public RunWriter {
   struct Series {
     Handle set;
     std::size_t offset = 0, width = 1;  ///< where its numbers stand in a row
-    bool integer = false, wide = false;
+    bool integer = false;
+    std::vector<std::size_t> shape;  ///< of a row
   };
   struct Stored {
     Table table;
@@ -174,7 +177,7 @@ void Writer::open_table(Stored& stored) {
                   .offset = offset,
                   .width = column.width(),
                   .integer = column.integer,
-                  .wide = !column.layers.empty()};
+                  .shape = column.shape()};
     offset += series.width;
     (column.name == stored.table.scale ? scale : stored.series).push_back(std::move(series));
   }
@@ -267,8 +270,7 @@ void Writer::put(const Series& series, const Stored& stored, hsize_t count) {
       integers.push_back(std::llround(from[i]));
     }
   }
-  const results::Block block{
-      .at = stored.rows, .count = count, .width = series.width, .wide = series.wide};
+  const results::Block block{.at = stored.rows, .count = count, .shape = series.shape};
   if (series.integer)
     results::append_rows(file_, series.set, block, H5T_NATIVE_INT64, integers.data());
   else

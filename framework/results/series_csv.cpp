@@ -30,8 +30,8 @@ std::string table_as_csv(const RunReader& reader, const std::string& name) {
   std::vector<std::string> line;
   for (const Column& column : chosen->columns) {
     if (column.layers.empty()) line.push_back(column.name);
-    for (const std::string& layer : column.layers)
-      line.push_back(fmt::format("{}[{}]", column.name, layer));
+    for (std::size_t i = 0; !column.layers.empty() && i < column.width(); ++i)
+      line.push_back(fmt::format("{}[{}]", column.name, column.place(i)));
   }
   std::string text = csv_line(line);
   const TableData data = reader.table(chosen->path);
@@ -57,9 +57,8 @@ static std::string row_as_lines(const Table& table, std::size_t row, const doubl
   for (const Column& column : table.columns)
     for (std::size_t i = 0; i < column.width(); ++i, ++value)
       if (column.name != "step" && !std::isnan(*value))
-        text += csv_line({table.path, std::to_string(row), step, column.name,
-                          column.layers.empty() ? std::string() : column.layers[i], column.unit,
-                          number(*value, column.integer)});
+        text += csv_line({table.path, std::to_string(row), step, column.name, column.place(i),
+                          column.unit, number(*value, column.integer)});
   return text;
 }
 

@@ -13,7 +13,7 @@ namespace bitwright::results {
 
 namespace {
 
-/// The numbers of a table's last row that belong to one column.
+/// The numbers of a table's last row that belong to one column; counts in bins are for plots.
 struct LastValue {
   const Column& column;
   std::span<const double> values;
@@ -24,7 +24,7 @@ std::vector<LastValue> last_row(const TableData& data) {
   if (data.rows() == 0) return last;
   const double* at = &data.values[(data.rows() - 1) * data.table.row_width()];
   for (const Column& column : data.table.columns) {
-    last.push_back({column, {at, column.width()}});
+    if (column.bins == 0) last.push_back({column, {at, column.width()}});
     at += column.width();
   }
   return last;

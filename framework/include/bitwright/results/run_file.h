@@ -3,6 +3,7 @@
 // The file is created complete under a temporary name, switched to SWMR, and only then renamed to
 // its own; afterwards rows are appended and existing scalars overwritten, nothing else.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,8 +20,14 @@ struct Column {
   std::string description;
   bool integer = false;                  ///< int64 instead of float64
   std::vector<std::string> layers = {};  ///< not empty: 2-D [row][layer], with a `layer` scale
+  std::size_t bins = 0;                  ///< not 0: 3-D [row][layer][bin]
 
-  std::size_t width() const { return layers.empty() ? 1 : layers.size(); }
+  std::size_t width() const {  ///< numbers in a row
+    return std::max<std::size_t>(layers.size(), 1) * std::max<std::size_t>(bins, 1);
+  }
+  std::vector<std::size_t> shape() const;  ///< of a row: [], [layers], [layers, bins]
+  /// Which of a row's numbers the i-th is: "", "fc1", "fc1, bin 3".
+  std::string place(std::size_t i) const;
 };
 
 /// A group of series that share one axis, e.g. path "/metrics/epoch", scale "epoch".
