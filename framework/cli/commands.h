@@ -50,6 +50,16 @@ struct ProbeArguments {
   bool activations = false;        ///< instead of weights
 };
 
+struct VerifyArguments {
+  std::string run;
+  std::optional<std::int64_t> steps;
+  std::optional<int> threads;
+  bool json = false;
+  std::vector<std::string> command_line;
+};
+/// Exit status of `verify` when its answer is no; it is no failure of the program.
+inline constexpr int different_bits = 7;
+
 /// What completion knows about a sub-command.
 struct CommandWords {
   std::string name, help;
@@ -75,6 +85,7 @@ int diff(const std::string& first, const std::string& second, bool json);
 int repair(const std::string& run);
 /// Becomes scripts/report; comes back only by a failure. `target` empty: DIR/report.html.
 int report(const std::string& folder, const std::string& target);
+int verify(const Registries& registries, const VerifyArguments& arguments);
 /// CSV of one table, or of all when `table` is empty.
 int export_metrics(const std::string& run, const std::string& table);
 int export_command(const Registries& registries, const std::string& run, const std::string& file);

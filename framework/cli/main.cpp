@@ -24,6 +24,7 @@ struct Commands {
   BenchArguments bench;
   TableArguments table;
   ProbeArguments probe;
+  VerifyArguments verify;
   std::vector<std::string> check_words, tune_words;
   std::string check_profile;
   std::string kind, component, run_path, second_run, report, exported, metrics_table, data_folder,
@@ -74,13 +75,33 @@ void declare_probe(CLI::App& app, ProbeArguments& a) {
                   "the numbers are what goes into a layer, instead of its weight");
 }
 
+void declare_verify(CLI::App& app, VerifyArguments& a) {
+  CLI::App* const verify = app.add_subcommand(
+      "verify", "Do the last steps of a run again from a checkpoint, and prove the bits equal");
+  verify->add_option("RUN", a.run, "run directory or its run.h5; nothing in it is changed")
+      ->required();
+  verify
+      ->add_option(
+          "--steps", a.steps,
+          "at least so many, as far as there are checkpoints (those after the last but one "
+          "checkpoint)")
+      ->check(CLI::PositiveNumber);
+  verify->add_option("--threads", a.threads, "another team than on the run's record")
+      ->check(CLI::Range(1, 4096));
+  verify->add_flag("--json", a.json, "one JSON object");
+  verify->footer(
+      "Exit status: 0 equal; 7 different: metrics and tensors are named, and what else differs: "
+      "binary, libraries,\nCPU, threads, data; 5 no checkpoint can serve.");
+}
+
 void declare(CLI::App& app, Commands& c) {
   app.require_subcommand(1);
   app.set_version_flag("--version", version_text());
   app.footer(
       "Exit status: 0 done; 1 a bug of bitwright; 2 configuration or command line; 3 data; "
-      "4 training diverged;\n5 run file, checkpoint or output folder; 6 a plugin; 129, 130, "
-      "143 stopped by a signal after saving.\nOf several runs: that of the first that failed, or "
+      "4 training diverged;\n5 run file, checkpoint or output folder; 6 a plugin; 7 verify: other "
+      "bits; 129, 130, 143 stopped by a\nsignal after saving. Of several runs: that of the first "
+      "that failed, or "
       "128 + the signal that ended it.");
 
   CLI::App* const run = app.add_subcommand("run", "Train experiments and write their run files");
@@ -206,6 +227,7 @@ void declare(CLI::App& app, Commands& c) {
   reference->add_flag("--check", c.only_check, "only say which pages are stale");
 
   declare_probe(app, c.probe);
+  declare_verify(app, c.verify);
   declare_bench(app, c.bench);
 }
 
@@ -236,6 +258,7 @@ int dispatch(const CLI::App& app, const Commands& c) {
   if (app.got_subcommand("reference")) return reference(c.reference_root, c.only_check);
   if (app.got_subcommand("probe")) return probe(registries, c.probe);
   if (app.got_subcommand("bench")) return bench_command(registries, c.bench);
+  if (app.got_subcommand("verify")) return verify(registries, c.verify);
   if (app.got_subcommand("table")) return table(registries, c.table);
   if (app.got_subcommand("diff")) return diff(c.run_path, c.second_run, c.json);
   if (app.got_subcommand("repair")) return repair(c.run_path);
@@ -309,6 +332,7 @@ int main(int argc, char** argv) {
   CLI::App app{"bitwright: neural-network quantization experiments", "bitwright"};
   Commands commands;
   commands.run.command_line.assign(argv, argv + argc);
+  commands.verify.command_line = commands.run.command_line;
   declare(app, commands);
   try {
     app.parse(argc, argv);

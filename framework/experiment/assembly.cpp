@@ -91,6 +91,22 @@ static StopOptions stop_options(const Settings& stage) {
   return options;
 }
 
+static WatchdogOptions watchdog_options(const Settings& config) {
+  const Settings& watchdog = config.section("watchdog");
+  const auto reaction = [&](Fault fault) {
+    const std::string& name = watchdog.text(name_of(fault));
+    return name == "stop"        ? Reaction::stop
+           : name == "roll_back" ? Reaction::roll_back
+                                 : Reaction::go_on;
+  };
+  return {.every = watchdog.integer("every"),
+          .loss_factor = watchdog.real("loss_factor"),
+          .non_finite = reaction(Fault::non_finite),
+          .divergence = reaction(Fault::divergence),
+          .zero_scale = reaction(Fault::zero_scale),
+          .zero_layer = reaction(Fault::zero_layer)};
+}
+
 Stage::Stage(const Registries& registries, const Settings& config, std::size_t index,
              const ExperimentData& data, Network& network, const HandedOverByMethod& left) {
   const Settings& settings = config.sections("stages")[index];
@@ -144,7 +160,8 @@ Stage::Stage(const Registries& registries, const Settings& config, std::size_t i
                                                   .precision = precision,
                                                   .accumulate = accumulate,
                                                   .update = update_options(settings),
-                                                  .stop = stop_options(settings)});
+                                                  .stop = stop_options(settings),
+                                                  .watchdog = watchdog_options(config)});
 }
 
 Stage::~Stage() = default;

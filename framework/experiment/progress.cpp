@@ -56,7 +56,10 @@ void Progress::update(const ProgressState& s) {
 }
 
 void Progress::say(const std::string& text) {
-  if (audience_ == Audience::nobody) return;
+  if (audience_ != Audience::nobody) warn(text);
+}
+
+void Progress::warn(const std::string& text) {
   clear();
   fmt::print(stderr, "{}\n", text);
 }

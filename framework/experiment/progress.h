@@ -30,6 +30,8 @@ class Progress {
   void update(const ProgressState& state);
   /// A line of its own, unless nobody looks.
   void say(const std::string& line);
+  /// The same for what is said in any case, a warning.
+  void warn(const std::string& line);
 
  private:
   std::string line(const ProgressState& state) const;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -38,7 +37,8 @@ Run::Run(const Registries& registries, const RunRequest& request, RunDirectory d
       plan_(plan_run(registries, config_, *network_, training_images(config_, data_))),
       progress_(request.quiet      ? Progress::Audience::nobody
                 : request.in_sweep ? Progress::Audience::sweep
-                                   : Progress::Audience::person) {
+                                   : Progress::Audience::person),
+      roll_backs_(config_.section("watchdog")) {
   for (const ResultSlot& slot : RunPlan::results()) results_[slot.name] = NAN;
 }
 
@@ -63,7 +63,8 @@ void Run::open_run_file(const Carried& carried) {
       RunLogOptions{.log_every = log.integer("every"),
                     .flush_every = log.real("flush"),
                     .progress_every = log.real("progress"),
-                    .checkpoint_every = config_.section("checkpoint").integer("every")},
+                    .checkpoint_every = config_.section("checkpoint").integer("every"),
+                    .stop_after = request_.stop_after},
       [this](std::int64_t run_step) { save(run_step); });
 }
 
@@ -82,30 +83,37 @@ void Run::warn_without_swmr(const std::vector<Event>& on_record) {
   progress_.say(warning.message);
 }
 
-std::unique_ptr<RunReader> Run::open_record() const {
-  if (!std::filesystem::exists(directory_.run_file()))
-    throw storage_error(directory_.run_file(), "the run file is missing beside the checkpoints",
-                        "the record up to the last of them",
-                        "restore it, or start anew with --overwrite");
-  return RunReader::open(directory_.run_file());
-}
-
-void Run::resume(const Checkpoint& checkpoint, const std::vector<std::string>& warnings) {
-  const auto before = open_record();
-  set_algorithms(config_, threads_, before->events());
-  refuse_other_data(before->header().provenance);
-  refuse_other_weights(before->header().provenance);
-  checkpoint.load_scope("position", [this](StateVisitor& v) { visit_position(v); });
-  begin_stage();
-  checkpoint.load([this](StateVisitor& v) { visit(v); });
-  const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
-                            stage_->work->steps_done();
-  const Carried carried = carried_until(*before, step);
-  for (const Event& event : carried.events) algorithms_on_record_.insert(event.message);
-  open_run_file(carried);
+void Run::resume(const Checkpoint& checkpoint, const RunReader& before,
+                 const std::vector<std::string>& warnings) {
+  set_algorithms(config_, threads_, before.events());
+  if (!request_.replay) {
+    refuse_other_data(before.header().provenance);
+    refuse_other_weights(before.header().provenance);
+  }
+  restore(checkpoint);
+  open_run_file(take_over(before));
+  const std::int64_t step = run_step(stage_->work->steps_done());
   for (const std::string& warning : warnings) writer_->event({step, "warning", warning});
   writer_->event({step, "resumed", fmt::format("resumed at step {}", step)});
   progress_.say(fmt::format("resumed at step {} of {}", step, plan_.steps));
+}
+
+void Run::restore(const Checkpoint& checkpoint) {
+  checkpoint.load_scope("position", [this](StateVisitor& v) { visit_position(v); });
+  begin_stage();
+  checkpoint.load([this](StateVisitor& v) { visit(v); });
+}
+
+// What an earlier run file holds up to where this run is.
+Carried Run::take_over(const RunReader& before) {
+  Carried carried = carried_until(before, run_step(stage_->work->steps_done()));
+  on_record_.clear();
+  for (const Event& event : carried.events) on_record_.insert(event.message);
+  return carried;
+}
+
+std::int64_t Run::run_step(std::int64_t stage_step) const {
+  return plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before + stage_step;
 }
 
 void Run::refuse_other_data(const std::map<std::string, std::string>& provenance) const {
@@ -140,20 +148,16 @@ void Run::train() {
   if (request_.trace)
     trace_ = std::make_unique<Trace>(request_.trace->empty() ? directory_.trace_file()
                                                              : *request_.trace);
-  try {
-    for (; stage_index_ < static_cast<std::int64_t>(plan_.stages.size()); ++stage_index_) {
+  while (!stopped_ && stage_index_ < static_cast<std::int64_t>(plan_.stages.size())) {
+    try {
       run_stage();
       if (stopped_) break;
       finish_stage();
+      ++stage_index_;
+    } catch (const Diverged& diverged) {
+      if (trace_) progress_.say(trace_->end_stage());
+      if (diverged.reaction == Reaction::stop || !roll_back(diverged)) give_up(diverged);
     }
-  } catch (const Diverged& diverged) {
-    const std::int64_t step =
-        plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before + diverged.step;
-    if (trace_) progress_.say(trace_->end_stage());
-    writer_->event({step, "diverged", diverged.what()});
-    writer_->close(RunStatus::failed);
-    throw Error(ExitStatus::diverged, Place{directory_.run_file()}, diverged.what(),
-                "finite values", "lower the learning rate; the last checkpoint is kept");
   }
   if (!stopped_) save_final();
   writer_->wallclock("training", training_seconds_);
@@ -183,18 +187,16 @@ void Run::run_stage() {
     calibrate_methods(stage_settings(), config_, data_.of(static_cast<std::size_t>(stage_index_)),
                       *stage_, *network_);
   if (!stage_->optimizer && stage_->work->steps_done() == 0) reestimate();
+  stage_->work->scale_learning_rate(roll_backs_.rate(stage_index_));
   stopped_ = !stage_->work->run(*log_);
   training_seconds_ += std::chrono::duration<double>(Clock::now() - began).count();
   if (trace_) progress_.say(trace_->end_stage());
+  const std::int64_t step = run_step(stage_->work->steps_done());
   if (const std::string why = stage_->work->ended_early(); !stopped_ && !why.empty()) {
-    const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
-                              stage_->work->steps_done();
     writer_->event({step, "ended", stage_->name + ": " + why});
     progress_.say(stage_->name + ": " + why);
   }
   if (stopped_) {
-    const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
-                              stage_->work->steps_done();
     writer_->event({step, "stopped", fmt::format("stopped by a signal at step {}, saved", step)});
     progress_.say(fmt::format("stopped at step {}; state saved in {}; continue with --resume", step,
                               directory_.path()));
@@ -222,6 +224,7 @@ void Run::observe_stage() {
 
 void Run::say_what_init_left() {
   if (stage_->note.empty() || stage_->work->steps_done() > 0) return;
+  if (!on_record_.insert(stage_->note).second) return;
   writer_->event({0, "init", stage_->note});
   progress_.say("init: " + stage_->note);
 }
@@ -252,10 +255,9 @@ void Run::finish_stage() {
 
 // What the stage's steps, and later its test, are computed by. A resumed run has it on record.
 void Run::record_algorithms() {
-  const std::int64_t step = plan_.stages[static_cast<std::size_t>(stage_index_)].steps_before +
-                            stage_->work->steps_done();
+  const std::int64_t step = run_step(stage_->work->steps_done());
   for (const Event& event : algorithm_events(step, algorithms_seen_))
-    if (algorithms_on_record_.insert(event.message).second) writer_->event(event);
+    if (on_record_.insert(event.message).second) writer_->event(event);
 }
 
 void Run::test(const std::string& suffix) {
@@ -288,6 +290,7 @@ void Run::visit_position(StateVisitor& visitor) {
   std::string left = handed_over_text(left_);
   visitor.text("handed_over", left);
   left_ = handed_over_from(left);
+  roll_backs_.visit(visitor);
 }
 
 void Run::visit(StateVisitor& visitor) {

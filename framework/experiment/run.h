@@ -13,6 +13,7 @@
 
 #include "experiment/assembly.h"
 #include "experiment/progress.h"
+#include "experiment/roll_backs.h"
 #include "experiment/run_directory.h"
 #include "experiment/run_log.h"
 #include "experiment/run_plan.h"
@@ -30,8 +31,10 @@ class Run {
  public:
   Run(const Registries& registries, const RunRequest& request, RunDirectory directory, int threads);
 
-  /// Continues from a checkpoint instead of from the beginning; the warnings go on record.
-  void resume(const Checkpoint& checkpoint, const std::vector<std::string>& warnings);
+  /// Continues from a checkpoint instead of from the beginning. `before` is what was recorded so
+  /// far; the warnings go on record.
+  void resume(const Checkpoint& checkpoint, const RunReader& before,
+              const std::vector<std::string>& warnings = {});
   void train();  ///< throws an Error when training diverged
   bool stopped() const { return stopped_; }
   const std::map<std::string, double>& results() const { return results_; }
@@ -40,9 +43,16 @@ class Run {
  private:
   void open_run_file(const Carried& carried);
   void warn_without_swmr(const std::vector<Event>& on_record);
-  std::unique_ptr<RunReader> open_record() const;
   void refuse_other_data(const std::map<std::string, std::string>& provenance) const;
   void refuse_other_weights(const std::map<std::string, std::string>& provenance) const;
+  Carried take_over(const RunReader& before);
+  void restore(const Checkpoint& checkpoint);
+  void forget_network();
+  void start_over();
+  bool roll_back(const Diverged& diverged);
+  void restore_healthy_checkpoint();
+  [[noreturn]] void give_up(const Diverged& diverged);
+  std::int64_t run_step(std::int64_t stage_step) const;
   void say_what_init_left();
   void record_algorithms();
   void begin_stage();
@@ -76,10 +86,11 @@ class Run {
   std::unique_ptr<Histograms> histograms_;
   StepObservers observers_;  // of the stage
   std::int64_t stage_index_ = 0;
+  RollBacks roll_backs_;
   HandedOverByMethod left_;  // by the methods of stages that are over
   std::map<std::string, double> results_;
-  std::size_t algorithms_seen_ = 0;             // of what this process chose
-  std::set<std::string> algorithms_on_record_;  // in the run file
+  std::size_t algorithms_seen_ = 0;  // of what this process chose
+  std::set<std::string> on_record_;  // messages of events that are not said twice
   double training_seconds_ = 0;
   bool stopped_ = false;
 };

@@ -16,6 +16,8 @@ class RunDirectory {
   std::string config_file() const { return path_ + "/config.yaml"; }
   std::string trace_file() const { return path_ + "/trace.json"; }
   std::string final_checkpoint() const { return path_ + "/checkpoint-final.h5"; }
+  /// The state in which training was stopped because it diverged; nothing resumes from it.
+  std::string diverged_checkpoint() const { return path_ + "/checkpoint-diverged.h5"; }
 
   bool exists() const;    ///< holds anything of a run
   bool finished() const;  ///< its run file says so; false also when it cannot be read

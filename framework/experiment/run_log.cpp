@@ -95,10 +95,16 @@ void RunLog::on_cell(std::int64_t cell, const Evaluation& result) {
   shown_.run_step = stage().steps_before + cell + 1;
 }
 
+void RunLog::on_warning(const Warning& warning) {
+  const std::string text = stage().name + ": " + warning.what;
+  writer_.event({stage().steps_before + warning.step, "warning", text});
+  progress_.warn("bitwright: warning: " + text);
+}
+
 bool RunLog::on_step_complete(std::int64_t steps_done) {
   progress_.update(shown_);
   const std::int64_t run_step = stage().steps_before + steps_done;
-  const bool stop = stop_signal() != 0;
+  const bool stop = stop_signal() != 0 || run_step == options_.stop_after;
   log_progress_when_due(run_step);
   if (stop || steps_done == stage().steps || run_step % options_.checkpoint_every == 0) {
     writer_.wallclock("steps", step_seconds_);

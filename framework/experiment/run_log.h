@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include <bitwright/results/run_file.h>
 
@@ -15,10 +16,11 @@
 namespace bitwright {
 
 struct RunLogOptions {
-  std::int64_t log_every = 1;           ///< steps between rows of /metrics/step
-  double flush_every = 1;               ///< seconds
-  double progress_every = 10;           ///< seconds between rows of /progress
-  std::int64_t checkpoint_every = 500;  ///< steps, counted over the whole run
+  std::int64_t log_every = 1;                   ///< steps between rows of /metrics/step
+  double flush_every = 1;                       ///< seconds
+  double progress_every = 10;                   ///< seconds between rows of /progress
+  std::int64_t checkpoint_every = 500;          ///< steps, counted over the whole run
+  std::optional<std::int64_t> stop_after = {};  ///< step of the run
 };
 
 class RunLog final : public TrainingObserver {
@@ -36,6 +38,7 @@ class RunLog final : public TrainingObserver {
   void on_evaluation(const EvaluationRecord& record) override;
   void on_epoch(const EpochRecord& record) override;
   void on_cell(std::int64_t cell, const Evaluation& result) override;
+  void on_warning(const Warning& warning) override;
   bool on_step_complete(std::int64_t steps_done) override;
 
  private:

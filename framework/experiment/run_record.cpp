@@ -72,7 +72,7 @@ std::optional<RunRecord> record_of_run(const std::string& directory,
   for (const auto& [name, value] : header.provenance)
     if (name.starts_with("data.")) {
       record.data[name.substr(5)] = value;
-    } else if (name != "command_line" && name != "host") {
+    } else if (name != "command_line" && name != "host" && name != "binary") {
       record.environment[name] = value;
     }
   record.images = images_seen(*reader, header.config);

@@ -54,6 +54,15 @@ std::optional<Checkpoint> usable_checkpoint(const RunDirectory& directory,
   return checkpoint;
 }
 
+// What the checkpoints belong to.
+std::unique_ptr<RunReader> open_record(const RunDirectory& directory) {
+  if (!fs::exists(directory.run_file()))
+    throw storage_error(directory.run_file(), "the run file is missing beside the checkpoints",
+                        "the record up to the last of them",
+                        "restore it, or start anew with --overwrite");
+  return RunReader::open(directory.run_file());
+}
+
 std::string recorded_subset(const std::map<std::string, std::string>& provenance) {
   const auto at = provenance.find("data.subset");
   return at == provenance.end() ? "" : at->second;
@@ -108,7 +117,7 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
   if (resume) checkpoint = usable_checkpoint(directory, warnings);
   Run run(registries, request, directory, threads);
   if (checkpoint) {
-    run.resume(*checkpoint, warnings);
+    run.resume(*checkpoint, *open_record(directory), warnings);
   } else {
     set_algorithms(request.config, threads, {});
     // A run that starts over replaces its file when the new one is readable, not before.

@@ -1,6 +1,7 @@
 #pragma once
 // Runs one experiment from its validated configuration to its results.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,9 @@ struct RunRequest {
   bool json = false;                 ///< results as one JSON object instead of a table
   std::optional<std::string> trace;  ///< where to write a trace; empty: into the run directory
   bool check_numerics = false;       ///< name the first NaN or Inf
+  /// Does a part of an earlier run again to compare: also with other data, and without roll-backs.
+  bool replay = false;
+  std::optional<std::int64_t> stop_after;  ///< this step of the run, as a signal would
   std::vector<std::string> command_line;
 };
 

@@ -112,6 +112,36 @@ static Options histogram_options() {
       .boolean("gradients", true, "of the loss by those weights, as the optimizer used them");
 }
 
+static Options watchdog_options() {
+  const std::vector<std::string> reactions{"stop", "roll_back", "continue"};
+  return Options{}
+      .choice("non_finite", reactions, "stop",
+              "NaN or Inf in the loss, a gradient, a weight or a running statistic; continue: the "
+              "update of such a step is left out")
+      .choice("divergence", reactions, "stop",
+              "the running mean of the cross-entropy of training batches, over about 50 updates, "
+              "exceeds loss_factor times its lowest value so far in the stage, or times "
+              "ln(classes), which guessing costs, where that is larger")
+      .choice("zero_scale", reactions, "continue",
+              "a scale that a quantizer trains (a step, a clip) has fallen to 0, or to the bound "
+              "that its method keeps it at")
+      .choice("zero_layer", reactions, "continue",
+              "all weights of a layer are 0, as trained or as deployed")
+      .integer("every", 100,
+               "between looks at gradients, weights, statistics and scales; the loss is looked at "
+               "after each update, deployed weights with each validation")
+      .unit("steps")
+      .min(1)
+      .real("loss_factor", 10, "see divergence")
+      .above(1)
+      .real("rate_factor", 0.5,
+            "roll_back: what learning rates are multiplied by, until the stage ends")
+      .above(0)
+      .max(1)
+      .integer("roll_backs", 3, "of one stage; after that, it stops")
+      .min(0);
+}
+
 static Options log_options() {
   return Options{}
       .integer("every", 1, "steps between rows of /metrics/step")
@@ -170,6 +200,10 @@ Options experiment_options() {
       .section("evaluation", evaluation_options(), "validation during training")
       .known_elsewhere_as({"eval", "validation"})
       .section("checkpoint", checkpoint_options(), "state on disk, to continue from")
+      .section("watchdog", watchdog_options(),
+               "what is done when training goes wrong: stop (exit status 4, the state saved as "
+               "checkpoint-diverged.h5), roll_back to the last checkpoint with a smaller learning "
+               "rate, or continue after a warning")
       .section("log", log_options(), "what is written to run.h5, and when")
       .known_elsewhere_as({"logging"})
       .sections("profiles", profile_options(), "budgets that --profile selects from")

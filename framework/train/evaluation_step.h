@@ -29,6 +29,9 @@ class EvaluationStep final : private ForwardHooks {
   /// The same with weights that the caller writes.
   void deploy(const std::function<void(const Parameter&, Tensor&)>& write);
 
+  using Weights = std::vector<std::pair<const Parameter*, Tensor>>;
+  const Weights& deployed() const { return weights_; }  ///< what run() works with
+
   BatchTensors& batch() { return batch_; }  ///< to be filled before run()
   float* images() { return batch_.images.f32(); }
   std::int32_t* labels() { return batch_.labels.i32(); }
@@ -51,7 +54,7 @@ class EvaluationStep final : private ForwardHooks {
   ForwardHooks* after_methods_;  // sees inputs and outputs of layers last; may be null
   BatchTensors batch_;
   Tensor probabilities_;
-  std::vector<std::pair<const Parameter*, Tensor>> weights_;
+  Weights weights_;
   Tape tape_{Execution::planned};
   Variable logits_;
 };

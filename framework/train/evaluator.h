@@ -25,6 +25,8 @@ class Evaluator {
   Evaluator(Network& network, MethodStack& methods, std::unique_ptr<EvaluationLoader> loader,
             DType precision = DType::f32);
   Evaluation run(Deployment deployment);
+  /// The weights of the last run.
+  const EvaluationStep::Weights& deployed() const { return step_.deployed(); }
   void observe(TapeObserver* observer) { step_.observe(observer); }
 
  private:

@@ -43,8 +43,9 @@ MethodStack::MethodStack(std::vector<std::unique_ptr<Method>> methods, const Sta
   }
   for (auto& method : methods_)
     for (TrainedTensor& tensor : method->trained()) {
+      std::string layer = tensor.name.substr(0, tensor.name.rfind('.'));
       tensor.name = std::string(method->name()) + "." + tensor.name;
-      owns_.push_back({std::move(tensor), {}});
+      owns_.push_back({std::move(tensor), std::move(layer), {}});
     }
 }
 
@@ -91,9 +92,8 @@ Variable MethodStack::parameter(Forward& forward, const Parameter& parameter) {
   for (const Tensor& latent : s.latents) s.variables.push_back(forward.tape.parameter(latent));
   const Variable effective =
       s.transform ? s.transform->effective(forward, s.variables) : s.variables.front();
-  const bool has_master = s.latents.front().shape() == parameter.value.shape();
   for (auto& method : methods_)
-    method->weight_traced(forward, parameter, has_master ? s.variables.front() : effective,
+    method->weight_traced(forward, parameter, s.has_master() ? s.variables.front() : effective,
                           effective);
   return effective;
 }
@@ -151,6 +151,26 @@ std::vector<Optimized> MethodStack::untraced() const {
   for (const Slot& s : slots_)
     for (std::size_t i = 0; i < s.latents.size(); ++i) all.push_back(s.optimized(i, {}));
   for (const Own& own : owns_) all.push_back(own.optimized({}));
+  return all;
+}
+
+std::vector<ScaleTensor> MethodStack::scales() const {
+  std::vector<ScaleTensor> all;
+  for (const Slot& s : slots_)
+    for (std::size_t i = 0; s.transform && i < s.latents.size(); ++i)
+      if (const auto at = s.transform->collapsed_at(i))
+        all.push_back({s.latent_name(i), s.parameter->layer, s.latents[i], *at});
+  for (const Own& own : owns_)
+    if (const auto at = own.tensor.collapsed_at)
+      all.push_back({own.tensor.name, own.layer, own.tensor.value, *at});
+  return all;
+}
+
+std::vector<MasterWeight> MethodStack::master_weights() const {
+  std::vector<MasterWeight> all;
+  for (const Slot& s : slots_)
+    if (is_weight(s.parameter->kind) && s.has_master())
+      all.push_back({s.parameter, s.latents.front()});
   return all;
 }
 

@@ -23,6 +23,19 @@ std::vector<MetricDeclaration> method_metrics(const std::vector<std::unique_ptr<
 /// What methods have left to those of later stages, by their names.
 using HandedOverByMethod = std::map<std::string, HandedOver>;
 
+/// A quantizer's scale, and the value at or below which it has collapsed.
+struct ScaleTensor {
+  std::string name, layer;
+  Tensor value;
+  float collapsed_at = 0;
+};
+
+/// The float weight that a step updates, in the parameter's shape.
+struct MasterWeight {
+  const Parameter* parameter;
+  Tensor value;
+};
+
 class MethodStack final : public ForwardHooks {
  public:
   /// Attaches the methods, each with what one of its name has `left`, and asks each for its
@@ -49,6 +62,11 @@ class MethodStack final : public ForwardHooks {
   std::vector<Optimized> optimized() const;
   /// The same before any step was traced: without gradients.
   std::vector<Optimized> untraced() const;
+
+  /// The scales among what is optimized.
+  std::vector<ScaleTensor> scales() const;
+  /// Of the weights of convolutions and linear layers that have one.
+  std::vector<MasterWeight> master_weights() const;
 
   // Around a step.
   void before_step(const StepInfo& info);
@@ -96,6 +114,7 @@ class MethodStack final : public ForwardHooks {
     Tensor deployed;                  // stands in for the transform's, where it is defined
     std::vector<Variable> variables;  // of the step traced last
     std::string latent_name(std::size_t i) const;
+    bool has_master() const { return latents.front().shape() == parameter->value.shape(); }
     Optimized optimized(std::size_t i, Tensor gradient) const;
   };
   Slot& slot(const Parameter& parameter);
@@ -103,6 +122,7 @@ class MethodStack final : public ForwardHooks {
 
   struct Own {
     TrainedTensor tensor;
+    std::string layer;  // whose input or output it stands for
     Variable variable;  // of the step traced last
     Optimized optimized(Tensor gradient) const;
   };

@@ -27,8 +27,6 @@ class NumericsCheck final : public StepObserver {
  private:
   void check_state(const std::string& when) const;
   std::string describe(const Event& event, std::size_t result) const;
-  [[noreturn]] void fail(const Tensor& tensor, const std::string& when,
-                         const std::string& what) const;
 
   Network& network_;
   const std::vector<Optimized> optimized_;

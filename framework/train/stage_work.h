@@ -11,6 +11,7 @@
 
 #include "train/evaluator.h"
 #include "train/step_observer.h"
+#include "train/watchdog.h"
 #include "train/weight_average.h"
 
 namespace bitwright {
@@ -44,6 +45,8 @@ class TrainingObserver {
   virtual void on_epoch(const EpochRecord&) {}
   /// A cell of the stage's grid is known.
   virtual void on_cell(std::int64_t /*cell*/, const Evaluation&) {}
+  /// A fault that the watchdog found, and that training goes on with.
+  virtual void on_warning(const Warning&) {}
   /// After everything else of a step: true ends the loop here (checkpoints, signals).
   virtual bool on_step_complete(std::int64_t /*steps_done*/) { return false; }
 };
@@ -60,6 +63,9 @@ class StageWork {
   virtual std::int64_t steps_done() const = 0;
   /// Why the stage ended before its last step; empty: it did not.
   virtual std::string ended_early() const { return ""; }
+
+  /// Learning rates are multiplied by this from now on.
+  virtual void scale_learning_rate(double /*factor*/) {}
 
   /// The network with the highest hard validation accuracy, the earliest among equals.
   virtual std::int64_t selected_step() const = 0;

@@ -23,13 +23,17 @@ Trainer::Trainer(Network& network, MethodStack& methods, Optimizer& optimizer,
       validation_(validation),
       options_(options),
       training_step_(network, methods, optimizer, loader.shape(), options.precision,
-                     options.update) {
+                     options.update),
+      watchdog_(network, methods, options.watchdog, options.steps,
+                training_step_.logits().shape()[1]) {
+  training_step_.guard(&watchdog_);
   best_.save(
       [this](StateVisitor& v) { visit_network(network_, methods_, v); });  // fixes names and shapes
 }
 
 bool Trainer::run(TrainingObserver& observer) {
   const std::int64_t epoch_length = steps_per_epoch();
+  watchdog_.tell([&observer](const Warning& warning) { observer.on_warning(warning); });
   loader_.seek(step_ * options_.accumulate);
   freeze_and_restart();  // what a resumed run had frozen
   while (step_ < options_.steps && ended_early().empty()) {
@@ -37,6 +41,7 @@ bool Trainer::run(TrainingObserver& observer) {
     const StepRecord done = update(now);
     ++step_;
     observer.on_step(done);
+    watchdog_.after_update(now, training_step_.data_loss());
 
     const bool epoch_ends = step_ % epoch_length == 0;
     const bool last = step_ == options_.steps;
@@ -67,7 +72,7 @@ std::int64_t Trainer::steps_per_epoch() const {
 StepInfo Trainer::info() const {
   const Horizon stage{options_.steps, steps_per_epoch()};
   return {step_, step_ / stage.steps_per_epoch,
-          optimizer_.learning_rate() * schedule_.factor(step_, stage)};
+          optimizer_.learning_rate() * schedule_.factor(step_, stage) * rate_factor_};
 }
 
 // The batches of one update: fetched, and the network updated from them.
@@ -112,6 +117,7 @@ EvaluationRecord Trainer::evaluate() {
   EvaluationRecord record{step_, {}, {}};
   in_phase(step_observer_, Phase::evaluation,
            [&] { record.hard = validation_.run(Deployment::hard); });
+  watchdog_.after_deployment(step_, validation_.deployed());
   record.metrics = methods_.measure();
   ++worse_;
   if (record.hard.accuracy > best_accuracy_) {
@@ -182,6 +188,7 @@ void Trainer::visit(StateVisitor& visitor) {
     visitor.real("best_accuracy", best_accuracy_);
     visitor.integer("worse", worse_);
   }
+  watchdog_.visit(visitor);
   const StateScope scope(visitor, "best");
   best_.visit(visitor);
 }

@@ -31,6 +31,7 @@ struct TrainerOptions {
   std::int64_t accumulate = 1;        ///< batches of the loader per step
   UpdateOptions update = {};
   StopOptions stop = {};
+  WatchdogOptions watchdog = {};
 };
 
 class Trainer final : public StageWork {
@@ -40,6 +41,7 @@ class Trainer final : public StageWork {
 
   bool run(TrainingObserver& observer) override;
   void observe(StepObserver* observer) override;
+  void scale_learning_rate(double factor) override { rate_factor_ = factor; }
 
   std::int64_t steps_done() const override { return step_; }
   std::string ended_early() const override;
@@ -70,6 +72,8 @@ class Trainer final : public StageWork {
   const TrainerOptions options_;
   StepObserver* step_observer_ = nullptr;
   TrainingStep training_step_;
+  Watchdog watchdog_;
+  double rate_factor_ = 1;
 
   std::int64_t step_ = 0;  // updates done
   double epoch_loss_ = 0;  // sums over the epoch so far

@@ -3,24 +3,18 @@
 
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 
 #include <bitwright/data/loader.h>
 #include <bitwright/optim/optimizer.h>
 
+#include "train/diverged.h"
 #include "train/gradients.h"
 #include "train/method_stack.h"
 #include "train/step_observer.h"
+#include "train/watchdog.h"
 #include "train/weight_average.h"
 
 namespace bitwright {
-
-/// Raised when training cannot go on: the loss, or a tensor that is looked at, is not finite.
-class Diverged : public std::runtime_error {
- public:
-  Diverged(std::int64_t step, const std::string& what) : std::runtime_error(what), step(step) {}
-  std::int64_t step;  ///< of the stage, from 1
-};
 
 /// What an update does beside the optimizer's step.
 struct UpdateOptions {
@@ -43,15 +37,16 @@ class TrainingStep {
   std::int64_t batch_size() const { return batch_.labels.numel(); }
 
   /// One update from the batch that lies in batch(): forward and backward on the
-  /// tape, the clip, the optimizer's step, the methods' part in both. Returns the total loss;
-  /// throws Diverged before anything is updated when that, or the norm to be clipped, is not
-  /// finite.
+  /// tape, the clip, the optimizer's step, the methods' part in both. Returns the total loss. When
+  /// that, or the norm to be clipped, is not finite, nothing is updated: Diverged is thrown, unless
+  /// the watchdog goes on.
   double update(const StepInfo& now);
   /// A batch that comes before the one of update(now), which then works with the mean of all their
   /// gradients and returns the mean of their losses.
   void accumulate(const StepInfo& now);
 
   const Tensor& logits() const { return logits_.value(); }  ///< [N, classes], of the last batch
+  double data_loss() const { return data_losses_; }  ///< of the last update, without methods' terms
   std::int64_t correct() const;  ///< images of the last update that were classified right
   /// L2 norm of the last update's gradients before they were clipped to a norm.
   std::optional<double> gradient_norm() const { return gradient_norm_; }
@@ -62,21 +57,28 @@ class TrainingStep {
 
   /// Who follows updates from now on; null: nobody.
   void observe(StepObserver* observer);
+  /// Who decides about losses and gradients that are wrong; null: they throw.
+  void guard(Watchdog* watchdog);
 
  private:
   double forward_and_backward(const StepInfo& now);
-  void step(const StepInfo& now);
+  bool loss_is_healthy(const StepInfo& now, double loss) const;
+  bool gradients_are_healthy(const StepInfo& now);
+  bool step(const StepInfo& now);
   std::int64_t correct_in_batch() const;
 
   MethodStack& methods_;
   Optimizer& optimizer_;
   StepObserver* observer_ = nullptr;
+  Watchdog* watchdog_ = nullptr;
   BatchTensors batch_;
   Tape tape_{Execution::planned};
-  Variable logits_, loss_;
+  Variable logits_, data_loss_, loss_;
   Gradients gradients_;
   WeightAverage average_;
   double earlier_losses_ = 0;  // of this update's batches before the last
+  double data_losses_ = 0;     // of all of them
+  bool healthy_ = true;        // the losses of this update
   std::int64_t earlier_correct_ = 0;
   std::optional<double> gradient_norm_;
 };

@@ -166,7 +166,7 @@ class BitDrop final : public Method {
   std::vector<TrainedTensor> trained() override {
     std::vector<TrainedTensor> all;
     for (const auto& [layer, input] : inputs_) {
-      all.push_back({layer + ".alpha", input->alpha, {c_.rates.scales, 0}});
+      all.push_back({layer + ".alpha", input->alpha, {c_.rates.scales, 0}, kSmallestStep});
       all.push_back({layer + ".sigma", input->sigma, {c_.rates.scales, 0}});
     }
     return all;

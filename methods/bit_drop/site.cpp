@@ -11,8 +11,6 @@
 namespace bitwright::bit_drop {
 namespace {
 
-constexpr float kSmallestStep = 1e-6f;  // alpha > 0
-
 class QuantizeOp final : public Op {
  public:
   QuantizeOp(std::shared_ptr<Site> site, bool deployed)

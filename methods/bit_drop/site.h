@@ -13,6 +13,8 @@
 
 namespace bitwright::bit_drop {
 
+inline constexpr float kSmallestStep = 1e-6f;  ///< alpha > 0
+
 /// Bounds that hold after every update.
 struct Bounds {
   double sigma_ratio = 0.05;  ///< sigma >= this times alpha

@@ -38,6 +38,11 @@ UpdateRule GridWeight::rule(std::size_t i) const {
   return {i < 3 ? rates_.scales : rates_.gates, 0};
 }
 
+std::optional<float> GridWeight::collapsed_at(std::size_t i) const {
+  if (i != 1) return {};
+  return kSmallestStep;
+}
+
 Variable GridWeight::effective(Forward& forward, std::span<const Variable> latents) {
   SiteVariables variables{latents[1], latents[2], {}};
   if (trains_gates())

@@ -33,6 +33,7 @@ class GridWeight final : public WeightTransform {
 
   std::vector<Tensor> latents() override;
   UpdateRule rule(std::size_t i) const override;
+  std::optional<float> collapsed_at(std::size_t i) const override;
   Variable effective(Forward& forward, std::span<const Variable> latents) override;
   /// Soft: W. Hard: W on the exported grid.
   void write_deployed(Deployment deployment, Tensor& out) const override;

@@ -104,7 +104,7 @@ void Activations::attach(const StageInfo& stage) {
 std::vector<TrainedTensor> Activations::trained() const {
   std::vector<TrainedTensor> tensors;
   if (learns_clips())
-    for (const One& one : all_) tensors.push_back({one.layer + ".clip", one.clip});
+    for (const One& one : all_) tensors.push_back({one.layer + ".clip", one.clip, {}, 0.0f});
   return tensors;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,10 +34,10 @@ double gradient_scale(bool scaled, std::int64_t n, const Codes& codes) {
 }
 
 // The optimizer may carry a step past 0, where the quantizer means nothing.
+constexpr float kLeastStep = 1e-6f;
 void keep_positive(Tensor& steps) {
-  constexpr float least = 1e-6f;
   for (float& s : steps.values())
-    if (s != 0) s = std::max(s, least);
+    if (s != 0) s = std::max(s, kLeastStep);
 }
 
 class LsqWeight final : public WeightTransform {
@@ -53,6 +54,10 @@ class LsqWeight final : public WeightTransform {
 
   std::vector<Tensor> latents() override { return {w, s}; }
   UpdateRule rule(std::size_t i) const override { return {.rate = 1, .decay = i == 0 ? 1.0 : 0.0}; }
+  std::optional<float> collapsed_at(std::size_t i) const override {
+    if (i == 0) return {};
+    return kLeastStep;
+  }
   Variable effective(Forward&, std::span<const Variable> latents) override {
     return learned_step(latents[0], latents[1], codes, scale_);
   }
@@ -103,7 +108,7 @@ class Lsq final : public Method {
   std::vector<TrainedTensor> trained() override {
     std::vector<TrainedTensor> all;
     for (const InputStep& input : inputs_)
-      all.push_back({input.layer + ".step", input.s, {.rate = 1, .decay = 0}});
+      all.push_back({input.layer + ".step", input.s, {.rate = 1, .decay = 0}, kLeastStep});
     return all;
   }
 

@@ -40,7 +40,8 @@ class Pact final : public Method {
 
   std::vector<TrainedTensor> trained() override {
     std::vector<TrainedTensor> all;
-    for (const Clip& clip : clips_) all.push_back({clip.layer + ".clip", clip.alpha, update_});
+    for (const Clip& clip : clips_)
+      all.push_back({clip.layer + ".clip", clip.alpha, update_, kLeastClip});
     return all;
   }
 
@@ -53,8 +54,7 @@ class Pact final : public Method {
 
   // Beyond 0 nothing would pass, and no gradient would bring alpha back.
   void after_update(const StepInfo&) override {
-    constexpr float least = 1e-3f;
-    for (Clip& clip : clips_) clip.alpha.fill(std::max(clip.alpha.item(), least));
+    for (Clip& clip : clips_) clip.alpha.fill(std::max(clip.alpha.item(), kLeastClip));
   }
 
   std::vector<MetricDeclaration> metrics(const Network& network) const override {
@@ -70,6 +70,7 @@ class Pact final : public Method {
   }
 
  private:
+  static constexpr float kLeastClip = 1e-3f;
   struct Clip {
     std::string layer;
     Tensor alpha;  ///< [1]

@@ -20,6 +20,10 @@ namespace bitwright {
 
 enum class ParameterKind { conv_weight, linear_weight, bias, norm_scale, norm_shift };
 std::string_view name_of(ParameterKind kind);  ///< "conv_weight" ...
+/// Of a convolution or a linear layer.
+constexpr bool is_weight(ParameterKind kind) {
+  return kind == ParameterKind::conv_weight || kind == ParameterKind::linear_weight;
+}
 
 /// One learnable tensor of a network. Weights are plain OIHW or [out, in].
 struct Parameter {

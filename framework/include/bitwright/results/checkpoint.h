@@ -50,6 +50,7 @@ class Checkpoint {
   void load_scope(const std::string& scope, const VisitState& visit) const;
 
   const std::string& path() const { return path_; }
+  const std::string& image() const { return *image_; }  ///< the HDF5 file, without its seal
 
  private:
   std::string path_;

@@ -62,6 +62,10 @@ class WeightTransform {
   virtual std::vector<Tensor> latents() = 0;
   /// How the optimizer treats latent `i`.
   virtual UpdateRule rule(std::size_t /*i*/) const { return {}; }
+  /// Of a latent that is a quantizer's scale (its step, its clip ...): the value at or below which
+  /// it quantizes no longer, such as the bound that the method keeps it at. The watchdog reports
+  /// it. Nothing: the latent is no scale.
+  virtual std::optional<float> collapsed_at(std::size_t /*i*/) const { return {}; }
   /// The effective weight of a training step, in the parameter's shape. Called once while the step
   /// is traced; `latents` are the tape's variables for latents(), in the same order.
   virtual Variable effective(Forward& forward, std::span<const Variable> latents) = 0;
@@ -84,6 +88,7 @@ struct TrainedTensor {
   std::string name;  ///< unique in the method: "conv1.clip"
   Tensor value;
   UpdateRule rule = {};
+  std::optional<float> collapsed_at = {};  ///< as WeightTransform::collapsed_at
 };
 
 /// A series that a method logs, declared before the run file is opened.
