@@ -31,8 +31,8 @@ WatchdogOptions strict() {
 
 // A traced step of a small network under a watchdog of its own.
 struct Watched {
-  explicit Watched(const WatchdogOptions& options = strict(), const std::string& method = "")
-      : stage({.method = method}),
+  explicit Watched(const WatchdogOptions& options = strict(), testing::MethodChoice methods = {})
+      : stage({.methods = std::move(methods)}),
         step(*stage.network, *stage.methods, *stage.optimizer, stage.loader->shape()),
         dog(*stage.network, *stage.methods, options, 100, 4) {
     step.guard(&dog);
@@ -132,7 +132,7 @@ TEST_CASE("divergence: the running mean far above its lowest, or above guessing"
 }
 
 TEST_CASE("a trained step that has fallen to its bound is found, of weights and of activations") {
-  Watched w(strict(), "lsq");
+  Watched w(strict(), {{"lsq", {}}});
   w.stage.loader->next(w.step.images(), w.step.labels());
   w.step.update(at(1));  // the first batch sets the steps of activations
   CHECK(raised([&] { w.dog.after_update(at(10), 1); }, Fault::zero_scale) == "");
