@@ -13,7 +13,7 @@ bool is_weight(const Parameter& p) {
 
 bool has_values(const Tensor& tensor) { return tensor.defined() && is_floating(tensor.type()); }
 
-// One histogram over all the tensors, at one name of the record.
+// One histogram over all the tensors, at one name of the record; what was there is gone.
 void count(std::span<const Tensor> tensors, std::size_t name, HistogramRecord& record) {
   kernels::FiniteRange range;
   for (const Tensor& tensor : tensors)
@@ -21,6 +21,8 @@ void count(std::span<const Tensor> tensors, std::size_t name, HistogramRecord& r
       range.add(kernels::finite_range(tensor.numel(), tensor.as<T>()));
     });
   record.not_finite[name] = range.not_finite;
+  record.low[name] = record.high[name] = NAN;
+  std::ranges::fill(record.counts_of(name), 0);
   if (range.empty()) return;
   record.low[name] = static_cast<double>(range.low);
   record.high[name] = static_cast<double>(range.high);
@@ -101,14 +103,11 @@ void Histograms::find_layers(const Tape& tape) {
 void Histograms::after(const Event& event) {
   if (!due_ || evaluating_ || !options_.activations || event.pass != Pass::forward) return;
   if (tape_ != &event.tape) find_layers(event.tape);
-  if (const auto layer = layer_[event.node]; layer && has_values(event.results[0])) {
-    std::ranges::fill(of_layers_.counts_of(*layer), 0);  // of an earlier batch of this step
+  if (const auto layer = layer_[event.node]; layer && has_values(event.results[0]))
     count(event.results.first(1), *layer, of_layers_);
-  }
 }
 
 void Histograms::count_parameters(HistogramOf of) {
-  of_weights_.clear();
   std::vector<Tensor> tensors;
   for (std::size_t name = 0; name < tensors_.size(); ++name) {
     tensors.clear();
