@@ -240,7 +240,7 @@ TEST_CASE("failures: one line, the documented status, nothing lost") {
                                     "'stages.float.optimizer={name: sgd, learning_rate: 1e+38}'");
     CHECK(o.status == 4);
     CHECK(o.error_lines() == 1);
-    CHECK(o.err.find("error: the loss is") != std::string::npos);
+    CHECK(o.err.find("error: float: the loss is") != std::string::npos);
     CHECK(RunReader::open(dir / "runs/small/seed-1/run.h5")->status() == 3);
   }
   SUBCASE("no data folder") {
