@@ -14,6 +14,7 @@
 
 #include <bitwright/core/sha256.h>
 #include <bitwright/results/array_file.h>
+#include <bitwright/results/checkpoint.h>
 #include <bitwright/results/run_file.h>
 
 #include "child_process.h"
@@ -73,6 +74,7 @@ Settings from(const std::string& file, bool strict = true) {
   network.set_component("small");
   config.set("init", init);
   config.set("network", network);
+  config.set("seed", std::int64_t{1}, {});
   return config;
 }
 
@@ -170,7 +172,7 @@ TEST_CASE_FIXTURE(Fixture, "files that are no arrays of finite numbers are damag
     CHECK(line.find(part) != std::string::npos);
     CHECK(line.find('\n') == std::string::npos);
   };
-  SUBCASE("no file") { says("No such file"); }
+  SUBCASE("no file") { says("is no file, and no run's folder"); }
   SUBCASE("no HDF5") {
     testing::write_bytes(file, std::string(4096, 'x'));
     says("an HDF5 file of named float arrays");
@@ -227,10 +229,11 @@ checkpoint: {every: 10}
 
 std::pair<std::string, int> run(const RunDirectory& dir, const std::string& words) {
   testing::write_bytes(dir / "start.yaml", kExperiment);
-  const int status = std::system(("env -u BITWRIGHT_DATA " BITWRIGHT_PROGRAM " run " +
-                                  (dir / "start.yaml") + " --out " + (dir / "runs") + " " + words +
-                                  " >" + (dir / "out") + " 2>" + (dir / "err") + " </dev/null")
-                                     .c_str());
+  const int status =
+      std::system(("cd " + dir.path() + " && env -u BITWRIGHT_DATA " BITWRIGHT_PROGRAM " run " +
+                   (dir / "start.yaml") + " --out " + (dir / "runs") + " " + words + " >" +
+                   (dir / "out") + " 2>" + (dir / "err") + " </dev/null")
+                      .c_str());
   return {testing::read_bytes(dir / "err"), WEXITSTATUS(status)};
 }
 
@@ -274,6 +277,45 @@ TEST_CASE("what strict: false left alone is an event of the run") {
   CHECK(events[1].message == "left at their initial values: fc1.weight");
   CHECK(testing::read_bytes(dir / "err").find("init: left at their initial values: fc1.weight") !=
         std::string::npos);
+}
+
+TEST_CASE("a run starts from what another one ended with") {
+  const RunDirectory dir;
+  REQUIRE(run(dir, "--quiet").second == 0);
+  const std::string earlier = dir / "runs/start/seed-1";
+  const auto started_from = [&](const std::string& from) {
+    REQUIRE(run(dir, "--quiet --overwrite experiment=next init.from=" + from).second == 0);
+    CHECK(RunReader::open(dir / "runs/next/seed-1/run.h5")->header().provenance.at("init.from") ==
+          sha256_file(earlier + "/checkpoint-final.h5"));
+    return testing::read_bytes(dir / "runs/next/seed-1/checkpoint-final.h5");
+  };
+  // The network's arrays in a file of their own say the same.
+  const ArrayFile final = ArrayFile::open(earlier + "/checkpoint-final.h5");
+  std::vector<Array> arrays;
+  for (const auto& [name, shape] : final.arrays()) {
+    Tensor values = Tensor::empty(shape);
+    final.read(name, values);
+    arrays.push_back({name, shape, test::list(values)});
+  }
+  write_arrays(dir / "weights.h5", arrays);
+  REQUIRE(run(dir, "--quiet experiment=next init.from=weights.h5").second == 0);
+  const auto expected = testing::read_bytes(dir / "runs/next/seed-1/checkpoint-final.h5");
+  for (const std::string& from : {earlier, earlier + "/checkpoint-final.h5", dir / "runs/start",
+                                  std::string("start/seed-1"), std::string("start")}) {
+    CAPTURE(from);
+    CHECK(started_from(from) == expected);
+  }
+  const auto refused = [&](const std::string& from, const std::string& says) {
+    const auto [line, status] = run(dir, "--quiet --overwrite experiment=next init.from=" + from);
+    CAPTURE(line);
+    CHECK(status == 3);
+    CHECK(line.find(says) != std::string::npos);
+  };
+  refused(list_checkpoints(earlier).front(), "the checkpoint of a run on its way");
+  refused("start/seed-2", "no run's folder or name below 'runs'");
+  std::filesystem::create_directories(dir / "runs/begun/seed-1");
+  RunWriter::create(dir / "runs/begun/seed-1/run.h5", {});
+  refused("begun", "the run is not finished");
 }
 
 TEST_CASE("a run is not resumed with another file of weights") {

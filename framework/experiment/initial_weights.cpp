@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <vector>
 
@@ -9,6 +10,10 @@
 
 #include <bitwright/core/sha256.h>
 #include <bitwright/results/array_file.h>
+
+#include "experiment/run_directory.h"
+
+namespace fs = std::filesystem;
 
 namespace bitwright {
 namespace {
@@ -87,14 +92,35 @@ bool has_initial_weights(const Settings& config) {
   return !config.section("init").text("from").empty();
 }
 
+std::string initial_weights_file(const Settings& config) {
+  const std::string& from = config.section("init").text("from");
+  const std::string named = "runs/" + from;
+  for (const std::string& path :
+       {from, fmt::format("{}/seed-{}", from, config.integer("seed")), named,
+        fmt::format("{}/seed-{}", named, config.integer("seed"))}) {
+    if (!fs::is_directory(path)) {
+      if (path == from && fs::exists(path)) return path;
+      continue;
+    }
+    const RunDirectory run(path);
+    if (!run.exists()) continue;
+    if (run.finished()) return run.final_checkpoint();
+    throw data_error(path, "the run is not finished", "one that has ended",
+                     "continue it with --resume");
+  }
+  throw data_error(from, "is no file, and no run's folder or name below 'runs'",
+                   "an HDF5 file, or a finished run: FOLDER, EXPERIMENT or EXPERIMENT/seed-N");
+}
+
 std::string initial_weights_hash(const Settings& config) {
-  return has_initial_weights(config) ? sha256_file(config.section("init").text("from")) : "";
+  return has_initial_weights(config) ? sha256_file(initial_weights_file(config)) : "";
 }
 
 std::string load_initial_weights(const Settings& config, Network& network) {
   const Settings& init = config.section("init");
   const bool strict = init.boolean("strict");
-  const ArrayFile file = ArrayFile::open(init.text("from"));
+  const std::string path = initial_weights_file(config);
+  const ArrayFile file = ArrayFile::open(path);
   const Targets targets = targets_of(network);
   const Difference difference = compare(file.arrays(), targets);
   const bool other_names = !difference.missing.empty() || !difference.unknown.empty();
@@ -103,7 +129,7 @@ std::string load_initial_weights(const Settings& config, Network& network) {
   for (const auto& [name, tensor] : targets) {
     if (!file.arrays().contains(name)) continue;
     file.read(name, *tensor);
-    check_numbers(init.text("from"), name, *tensor);
+    check_numbers(path, name, *tensor);
   }
   std::vector<std::string> parts;
   mention(parts, "left at their initial values:", difference.missing);

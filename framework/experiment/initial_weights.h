@@ -1,5 +1,6 @@
 #pragma once
-// `init.from`: weights that a run starts from instead of drawn ones.
+// `init.from`: weights that a run starts from instead of drawn ones: a file of arrays, or what
+// another run ended with.
 
 #include <string>
 
@@ -10,6 +11,11 @@ namespace bitwright {
 
 /// Whether the configuration names a file of weights.
 bool has_initial_weights(const Settings& config);
+
+/// Path of that file. `init.from` may name it, or a run by its folder or, below `runs`, by its name
+/// (EXPERIMENT/seed-N; EXPERIMENT alone: the seed of this run): then it is the run's final
+/// checkpoint. Throws a data error when there is no such file or the run is not finished.
+std::string initial_weights_file(const Settings& config);
 
 /// SHA-256 of that file, "" when none is named. Throws a data error when it cannot be read.
 std::string initial_weights_hash(const Settings& config);

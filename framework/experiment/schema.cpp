@@ -70,8 +70,9 @@ Options data_options() {
 static Options init_options() {
   return Options{}
       .text("from", "",
-            "HDF5 file of named float arrays, called as framework/nn/README.md says; empty: the "
-            "seed draws the weights")
+            "HDF5 file of named float arrays, called as framework/nn/README.md says, or a finished "
+            "run: its folder, or below 'runs' EXPERIMENT/seed-N, or EXPERIMENT (the run of this "
+            "seed); empty: the seed draws the weights")
       .boolean("strict", true,
                "the file holds exactly the network's arrays; false: what it lacks keeps its drawn "
                "values, what the network lacks is not used, and both are said");

@@ -4,6 +4,7 @@
 
 #include <bitwright/core/error.h>
 #include <bitwright/results/array_file.h>
+#include <bitwright/results/checkpoint.h>
 
 #include "results/hdf5.h"
 
@@ -19,6 +20,7 @@ struct ArrayFile::State {
 
   explicit State(const std::string& path) : file(path, ExitStatus::data) {}
   void collect(hid_t group, const std::string& prefix, int depth);
+  void collect_network();
   void add(const std::string& name, Handle set);
 };
 
@@ -31,6 +33,17 @@ void ArrayFile::State::collect(hid_t group, const std::string& prefix, int depth
     const H5I_type_t type = H5Iget_type(object);
     if (type == H5I_GROUP) collect(object, prefix + link + ".", depth + 1);
     if (type == H5I_DATASET) add(prefix + link, std::move(object));
+  }
+}
+
+void ArrayFile::State::collect_network() {
+  Checkpoint::open(file.name());  // it is whole
+  if (H5Lexists(root, "network", H5P_DEFAULT) <= 0)
+    throw data_error(file.name(), "is the checkpoint of a run on its way",
+                     "one of a finished run: checkpoint-final.h5", "finish the run with --resume");
+  for (const char* const group : {"network/parameters", "network/buffers"}) {
+    const Handle part = file.own(H5Gopen2(root, group, H5P_DEFAULT), "open the network");
+    collect(part, "", 1);
   }
 }
 
@@ -59,7 +72,11 @@ ArrayFile ArrayFile::open(const std::string& path) {
                      "an HDF5 file of named float arrays",
                      "check the path; scripts/export-torch makes one of a PyTorch state_dict");
   state->root = state->file.own(H5Gopen2(file, "/", H5P_DEFAULT), "open the root group");
-  state->collect(state->root, "", 0);
+  if (state->file.attribute(state->root, "format") == checkpoint_format.name) {
+    state->collect_network();
+  } else {
+    state->collect(state->root, "", 0);
+  }
   return ArrayFile(std::move(state));
 }
 

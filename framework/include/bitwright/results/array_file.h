@@ -1,6 +1,7 @@
 #pragma once
-// HDF5 files of named float arrays that users bring, such as weights trained elsewhere. All
-// failures are data errors (exit status 3).
+// HDF5 files of named float arrays that users bring, such as weights trained elsewhere, and the
+// networks in checkpoints of finished runs. All failures are data errors (exit status 3), but those
+// of a damaged checkpoint are storage errors (5).
 
 #include <map>
 #include <memory>
@@ -13,8 +14,9 @@ namespace bitwright {
 /// Names and shapes of the arrays of a file; contents are read on demand.
 class ArrayFile {
  public:
-  /// Throws when the file cannot be read as HDF5, or holds a data set that is no array of
-  /// floating-point numbers.
+  /// Of a checkpoint, the parameters and running statistics of its network. Throws when the file
+  /// cannot be read as HDF5, or holds a data set that is no array of floating-point numbers, and
+  /// for the checkpoint of a run on its way, where methods may hold the weights.
   static ArrayFile open(const std::string& path);
   ~ArrayFile();
   ArrayFile(ArrayFile&&) noexcept;
