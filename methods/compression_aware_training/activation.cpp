@@ -8,6 +8,7 @@
 
 #include <bitwright/core/error.h>
 #include <bitwright/core/parallel.h>
+#include <bitwright/quant/row_statistics.h>
 
 namespace bitwright::cat {
 namespace {
@@ -25,28 +26,10 @@ struct Quantizer {
   float clipped(float a) const { return clip == kNoClip ? a : std::min(std::max(a, 0.0f), clip); }
 };
 
-// Least and greatest clipped value. Neither depends on how the loop is cut.
-template <class T>
-void use_range_of_values(Quantizer& q, std::int64_t n, const T* a) {
-  constexpr std::int64_t most = 64;
-  std::array<float, most> low, high;
-  const std::int64_t chunk = std::max<std::int64_t>(kGrain, (n + most - 1) / most);
-  const std::int64_t chunks = (n + chunk - 1) / chunk;
-  float *const lows = low.data(), *const highs = high.data();
-  parallel_for(chunks, 1, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t c = begin; c < end; ++c) {
-      float least = kNoClip, greatest = -kNoClip;
-      for (std::int64_t i = c * chunk; i < std::min(n, (c + 1) * chunk); ++i) {
-        const float value = static_cast<float>(a[i]);
-        least = value < least ? value : least;
-        greatest = value > greatest ? value : greatest;
-      }
-      lows[c] = least;
-      highs[c] = greatest;
-    }
-  });
-  q.lo = q.clipped(*std::min_element(lows, lows + chunks));
-  q.hi = q.clipped(*std::max_element(highs, highs + chunks));
+void use_range_of_values(Quantizer& q, const Tensor& a) {
+  const Extremes values = extremes(a).front();
+  q.lo = q.clipped(values.low);
+  q.hi = q.clipped(values.high);
 }
 
 template <class T>
@@ -94,16 +77,27 @@ void count_codes(const Quantizer& q, std::int64_t n, const T* a,
     for (std::size_t k = 0; k < counts.size(); ++k) counts[k] += part[k];
 }
 
-// dx = dy where the value passes; returns the sum of dy where it is clipped.
+// dx = dy where the value passes; returns the sum of dy where it is clipped. Short runs are summed
+// in lanes, which a compiler may keep in one vector.
 template <class T>
 double pass_back(float clip, std::int64_t n, const T* a, const T* dy, T* dx) {
   return parallel_sum(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-    double above = 0;
-    for (std::int64_t i = begin; i < end; ++i) {
+    constexpr std::int64_t lanes = 16, run = 512;
+    const auto pass = [=](std::int64_t i) {
       const float v = static_cast<float>(a[i]), g = static_cast<float>(dy[i]);
       const bool over = v > clip;
       dx[i] = static_cast<T>(v > 0 && !over ? g : 0.0f);
-      above += over ? static_cast<double>(g) : 0.0;
+      return over ? g : 0.0f;
+    };
+    double above = 0;
+    for (std::int64_t first = begin; first < end; first += run) {
+      const std::int64_t stop = std::min(end, first + run);
+      std::array<float, lanes> sums{};
+      std::int64_t i = first;
+      for (; i + lanes <= stop; i += lanes)
+        for (std::int64_t k = 0; k < lanes; ++k) sums[static_cast<std::size_t>(k)] += pass(i + k);
+      for (; i < stop; ++i) sums[0] += pass(i);
+      for (const float sum : sums) above += static_cast<double>(sum);
     }
     return above;
   });
@@ -241,7 +235,7 @@ class CompressOp final : public Op {
     if (quantized_) {
       if (how_.clips) q_.clip = std::fabs(inputs[1].f32()[0]);
       q_.hi = q_.clip;
-      if (how_.range == Range::batch) use_range_of_values(q_, n, a);
+      if (how_.range == Range::batch) use_range_of_values(q_, inputs[0]);
     }
     if (q_.passes())
       copy(n, a, y);
@@ -336,7 +330,7 @@ class DeployOp final : public Op {
       const bool clips = how_.clips && state_->observed > 0;
       if (clips) q.clip = std::fabs(inputs[1].f32()[0]);
       q.hi = q.clip;
-      if (!clips || how_.deployed_range == Range::batch) use_range_of_values(q, n, a);
+      if (!clips || how_.deployed_range == Range::batch) use_range_of_values(q, inputs[0]);
     }
     if (q.passes()) {
       copy(n, a, y);
