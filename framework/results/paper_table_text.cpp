@@ -1,5 +1,10 @@
 // Markdown, CSV and LaTeX.
+#include <algorithm>
+#include <set>
+#include <span>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "results/csv.h"
 #include "results/paper_table.h"
@@ -67,15 +72,24 @@ std::string seeds_text(const TableCell& cell) {
 
 std::string title(const PaperTable& table) { return "Table " + table.number; }
 
-// What stands under a table for each cell: how to get it again, and where it is.
-std::string markdown_source(const TableCell& cell) {
+// What stands under a table for each cell: how to get it again, and where it is. Cells after the
+// first that show other metrics of its runs are named with it.
+std::string markdown_source(const TableCell& cell, std::span<const TableCell> later) {
   std::string text = fmt::format("- **{}**: metric `{}`, configuration {:.12}\n",
                                  escaped_markdown(cell.name), cell.metric, cell.config_hash);
+  std::vector<std::string> others, problems = cell.problems;
+  for (const TableCell& other : later) {
+    if (other.command != cell.command) continue;
+    others.push_back(fmt::format("{} `{}`", escaped_markdown(other.name), other.metric));
+    for (const std::string& problem : other.problems)
+      if (std::ranges::find(problems, problem) == problems.end()) problems.push_back(problem);
+  }
+  if (!others.empty()) text += fmt::format("  - also: {}\n", fmt::join(others, ", "));
   text += fmt::format("  - `{}`\n", cell.command);
   for (const CellRun& run : cell.runs)
     text += fmt::format("  - seed {}: [{}](<{}>), {}\n", run.seed, escaped_markdown(run.source),
                         run.source, escaped_markdown(run.revision));
-  for (const std::string& problem : cell.problems)
+  for (const std::string& problem : problems)
     text += fmt::format("  - {}\n", escaped_markdown(problem));
   return text;
 }
@@ -107,7 +121,10 @@ std::string as_markdown(const PaperTable& table) {
   for (const Comparison& c : table.comparisons)
     text += "- " + escaped_markdown(comparison_text(c)) + "\n";
   text += "\n## Sources\n\n";
-  for (const TableCell& cell : table.cells) text += markdown_source(cell);
+  std::set<std::string> said;
+  for (std::size_t i = 0; i < table.cells.size(); ++i)
+    if (said.insert(table.cells[i].command).second)
+      text += markdown_source(table.cells[i], std::span(table.cells).subspan(i + 1));
   return text;
 }
 
