@@ -66,13 +66,13 @@ MAY_SURVIVE = ["write:checkpoint-:2:short", "write:run.h5:30:short", "write:run.
 class Program:
     def __init__(self, args):
         self.program = os.path.abspath(args.program)
-        self.library = args.library
+        self.preload = args.preload
         self.limit = args.limit
         self.command = [self.program, "run", os.path.abspath(args.file),
                         "stages.quantize.methods=[lsq]", "--quiet"]
 
     def run(self, out, *more, **variables):
-        environment = preloaded(self.library, **variables) if variables else None
+        environment = preloaded(self.preload, **variables) if variables else None
         done = subprocess.run([*self.command, *more, "--out", out], stdin=subprocess.DEVNULL,
                               text=True, capture_output=True, timeout=self.limit, check=False,
                               env=environment)
@@ -278,7 +278,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="the program bitwright")
-    parser.add_argument("library", help="the library made of faults/file_faults.cpp")
+    parser.add_argument("preload", help="the library made of faults/file_faults.cpp")
     parser.add_argument("file", help="kill_campaign.yaml")
     parser.add_argument("--limit", type=float, default=900, help="seconds that one run may take")
     args = parser.parse_args()

@@ -67,14 +67,14 @@ class Experiment:
 
     def __init__(self, args, method):
         self.method = method
-        self.library = args.library
+        self.preload = args.preload
         self.limit = args.limit
         self.program = os.path.abspath(args.program)
         self.command = [self.program, "run", os.path.abspath(args.file),
                         f"stages.quantize.methods=[{METHODS[method]}]", *args.override, "--quiet"]
 
     def start(self, out, *more, fault=None):
-        environment = preloaded(self.library, FILE_FAULT=fault) if fault else None
+        environment = preloaded(self.preload, FILE_FAULT=fault) if fault else None
         return subprocess.Popen([*self.command, *more, "--out", out], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 env=environment)
@@ -91,7 +91,7 @@ class Experiment:
         self.out = os.path.join(scratch, self.method, "reference")
         log = os.path.join(scratch, f"{self.method}.log")
         begin = time.monotonic()
-        self.finish(self.out, environment=preloaded(self.library, FILE_FAULT_LOG=log))
+        self.finish(self.out, environment=preloaded(self.preload, FILE_FAULT_LOG=log))
         self.seconds = time.monotonic() - begin
         self.folder = run_folder(self.out)
         self.interval = interval_of(self.folder, None)
@@ -334,7 +334,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="the program bitwright")
-    parser.add_argument("library", help="the library made of faults/file_faults.cpp")
+    parser.add_argument("preload", help="the library made of faults/file_faults.cpp")
     parser.add_argument("file", help="experiment file with the stage 'quantize'")
     parser.add_argument("override", nargs="*", metavar="key=value")
     parser.add_argument("--kills", type=int, default=200)
