@@ -53,7 +53,8 @@ class Lookup {
       std::size_t at = 0;
       for (const Column& column : table.columns) {
         names.push_back(column.name);
-        if (column.name == name_.name) return newest(table.path, at + layer_of(column));
+        if (column.name == name_.name)
+          return newest_known(run_.table(table.path), at + layer_of(column));
         at += column.width();
       }
     }
@@ -65,14 +66,6 @@ class Lookup {
     const auto at = std::ranges::find(column.layers, name_.choice);
     if (at == column.layers.end()) none_of(column.layers);
     return static_cast<std::size_t>(at - column.layers.begin());
-  }
-
-  double newest(const std::string& path, std::size_t column) const {
-    const TableData data = run_.table(path);
-    const std::size_t width = data.table.row_width();
-    for (std::size_t row = data.rows(); row-- > 0;)
-      if (const double value = data.values[row * width + column]; !std::isnan(value)) return value;
-    return NAN;
   }
 
   double grid_value() const {
@@ -142,6 +135,13 @@ class Lookup {
 };
 
 }  // namespace
+
+double newest_known(const TableData& data, std::size_t column) {
+  const std::size_t width = data.table.row_width();
+  for (std::size_t row = data.rows(); row-- > 0;)
+    if (const double value = data.values[row * width + column]; !std::isnan(value)) return value;
+  return NAN;
+}
 
 double logged_value(const RunReader& run, const std::string& metric, const std::string& file) {
   return Lookup(run, metric, file).value();

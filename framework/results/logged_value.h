@@ -1,11 +1,15 @@
 #pragma once
 // One number of a run file by name, for tables.
 
+#include <cstddef>
 #include <string>
 
 #include <bitwright/results/run_file.h>
 
 namespace bitwright::results {
+
+/// The newest number of a column that is known; NaN where there is none.
+double newest_known(const TableData& data, std::size_t column);
 
 /// True for a name that logged_value() can look up; other names are results.
 inline bool is_logged(const std::string& metric) { return metric.find('/') != std::string::npos; }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "results/logged_value.h"
 #include "results/show_grid.h"
 
 namespace bitwright::results {
@@ -90,12 +91,8 @@ std::string metrics_text(const RunReader& reader, const RunHeader& header) {
 // The newest number that is known of each layer; NaN where there is none. The layers of one series
 // may come from several stages.
 std::vector<double> last_known(const TableData& data, std::size_t first, std::size_t count) {
-  std::vector<double> last(count, NAN);
-  for (std::size_t row = 0; row < data.rows(); ++row)
-    for (std::size_t i = 0; i < count; ++i)
-      if (const double value = data.values[row * data.table.row_width() + first + i];
-          !std::isnan(value))
-        last[i] = value;
+  std::vector<double> last;
+  for (std::size_t i = 0; i < count; ++i) last.push_back(newest_known(data, first + i));
   return last;
 }
 
