@@ -12,6 +12,7 @@
 
 using namespace bitwright;
 using kernels::ConvAlgorithm;
+using kernels::ConvAlgorithmEntry;
 using kernels::ConvEpilogue;
 using kernels::ConvShape;
 using naive::Array;
@@ -32,7 +33,9 @@ const ConvShape kShapes[] = {
     {2, 3, 2, 2, 270, 3, 3, 1, 1},   {2, 32, 8, 8, 64, 1, 1, 2, 0},
     {2, 32, 8, 8, 64, 1, 1, 1, 0},   {3, 3, 11, 13, 17, 3, 3, 2, 1},
     {1, 5, 6, 6, 7, 4, 2, 1, 2},     {2, 12, 6, 6, 8, 3, 3, 1, 1, 4},
-    {2, 8, 7, 7, 8, 3, 3, 2, 1, 8},
+    {2, 8, 7, 7, 8, 3, 3, 2, 1, 8},  {3, 24, 2, 2, 40, 3, 3, 1, 1},
+    {5, 16, 3, 2, 32, 3, 3, 2, 1},   {2, 7, 4, 3, 5, 5, 5, 1, 2},
+    {4, 6, 1, 1, 9, 1, 1, 1, 0},
 };
 
 std::string text(const ConvShape& s) {
@@ -81,28 +84,14 @@ struct Expected {
   static Array rounded(Array a, DType type) { return to_array(to_tensor(a, Layout::plain, type)); }
 };
 
-struct Passes {
-  std::unique_ptr<kernels::ConvForward> forward;
-  std::unique_ptr<kernels::ConvBackwardData> data;
-  std::unique_ptr<kernels::ConvBackwardWeights> weights;
+// Largest relative errors of a pass, by the type of the images.
+struct Tolerance {
+  double f32, bf16;
+  double of(DType type) const { return type == DType::bf16 ? bf16 : f32; }
 };
 
-Passes passes(ConvAlgorithm algorithm, const ConvShape& s) {
-  switch (algorithm) {
-    case ConvAlgorithm::winograd:
-      return {kernels::winograd_forward(s), kernels::winograd_backward_data(s),
-              kernels::winograd_backward_weights(s)};
-    case ConvAlgorithm::patches:
-      return {kernels::patches_forward(s), kernels::patches_backward_data(s),
-              kernels::patches_backward_weights(s)};
-    case ConvAlgorithm::direct:
-      break;
-  }
-  return {kernels::direct_forward(s), kernels::direct_backward_data(s),
-          kernels::direct_backward_weights(s)};
-}
-
-void check(ConvAlgorithm algorithm, const ConvShape& s, double tolerance) {
+void check(const ConvAlgorithmEntry& algorithm, const ConvShape& s, Tolerance images,
+           Tolerance weights) {
   CAPTURE(text(s));
   CAPTURE(threads());
   const Expected e(s);
@@ -115,15 +104,17 @@ void check(ConvAlgorithm algorithm, const ConvShape& s, double tolerance) {
   Tensor y = image(e.y), dx = image(e.x), dw = Tensor::full(e.w.shape, NAN);
   y.fill(NAN);  // every element must be written
   dx.fill(NAN);
-  const Passes p = passes(algorithm, s);
+  const auto forward = algorithm.forward ? algorithm.forward(s) : nullptr;
+  const auto to_data = algorithm.backward_data(s);
+  const auto to_weights = algorithm.backward_weights(s);
   for (int run = 0; run < 2; ++run) {
-    p.forward->run(x.data(), w.f32(), more, y.data());
-    p.data->run(dy.data(), w.f32(), dx.data());
-    p.weights->run(x.data(), dy.data(), dw.f32());
+    if (forward) forward->run(x.data(), w.f32(), more, y.data());
+    to_data->run(dy.data(), w.f32(), dx.data());
+    to_weights->run(x.data(), dy.data(), dw.f32());
   }
-  CHECK(distance(to_array(y), e.y) < tolerance);
-  CHECK(distance(to_array(dx), e.dx) < tolerance);
-  CHECK(distance(to_array(dw), e.dw) < 5e-6);  // summed and given in f32
+  if (forward) CHECK(distance(to_array(y), e.y) < images.of(s.type));
+  CHECK(distance(to_array(dx), e.dx) < images.of(s.type));
+  CHECK(distance(to_array(dw), e.dw) < weights.of(s.type));
 }
 
 const ConvEpilogue kEpilogues[] = {{},
@@ -133,7 +124,8 @@ const ConvEpilogue kEpilogues[] = {{},
                                    {.scale = true, .shift = true, .residual = true, .relu = true},
                                    {.residual = true}};
 
-void check_all(ConvAlgorithm algorithm, bool (*fits)(const ConvShape&), double tolerance) {
+void check_all(ConvAlgorithm name, Tolerance images, Tolerance weights) {
+  const ConvAlgorithmEntry& algorithm = kernels::entry_of(name);
   int checked = 0;
   for (int team : {1, 3})
     for (ConvShape s : kShapes)
@@ -141,9 +133,9 @@ void check_all(ConvAlgorithm algorithm, bool (*fits)(const ConvShape&), double t
         for (const ConvEpilogue& epilogue : kEpilogues) {
           s.epilogue = epilogue;
           s.type = type;
-          if (!fits(s)) continue;
+          if (!algorithm.fits(s)) continue;
           const ThreadsScope scope(team);
-          check(algorithm, s, type == DType::bf16 ? 4e-3 : tolerance);
+          check(algorithm, s, images, weights);
           ++checked;
         }
   CHECK(checked > 0);
@@ -151,17 +143,33 @@ void check_all(ConvAlgorithm algorithm, bool (*fits)(const ConvShape&), double t
 
 }  // namespace
 
+// Images in bf16 are rounded when they are stored; gradients of weights are summed and given in
+// f32.
+constexpr double kRounding = 4e-3;
+
 TEST_CASE("direct convolution") {
-  check_all(
-      ConvAlgorithm::direct, [](const ConvShape&) { return true; }, 2e-6);
+  check_all(ConvAlgorithm::direct, {2e-6, kRounding}, {5e-6, 5e-6});
 }
 
 TEST_CASE("Winograd convolution") {
-  check_all(ConvAlgorithm::winograd, kernels::winograd_fits, 5e-6);
+  check_all(ConvAlgorithm::winograd, {5e-6, kRounding}, {5e-6, 5e-6});
+}
+
+TEST_CASE("gradients by Winograd's algorithm with frequencies in bf16") {
+  check_all(ConvAlgorithm::winograd_bf16, {0, 1.7e-2}, {0, 1.7e-2});
 }
 
 TEST_CASE("convolution by patches") {
-  check_all(ConvAlgorithm::patches, kernels::patches_fit, 2e-6);
+  check_all(ConvAlgorithm::patches, {2e-6, kRounding}, {5e-6, 5e-6});
+}
+
+TEST_CASE("convolution by one dense matrix") {
+  check_all(ConvAlgorithm::dense, {2e-6, kRounding}, {5e-6, 5e-6});
+}
+
+TEST_CASE("every algorithm has its entry") {
+  for (std::size_t i = 0; i < kernels::kConvAlgorithms.size(); ++i)
+    CHECK(static_cast<std::size_t>(kernels::kConvAlgorithms[i].algorithm) == i);
 }
 
 TEST_CASE("the chosen algorithms, with the gradient of the bias") {
@@ -186,13 +194,13 @@ TEST_CASE("the chosen algorithms, with the gradient of the bias") {
 }
 
 TEST_CASE("NaN passes a fused ReLU") {
-  for (const ConvAlgorithm algorithm :
-       {ConvAlgorithm::direct, ConvAlgorithm::winograd, ConvAlgorithm::patches})
+  for (const ConvAlgorithmEntry& algorithm : kernels::kConvAlgorithms)
     for (const DType type : {DType::f32, DType::bf16}) {
+      if (algorithm.forward == nullptr) continue;
       const ConvShape s{.n = 1,
                         .c = 16,
-                        .h = 8,
-                        .w = 8,
+                        .h = 3,
+                        .w = 3,
                         .out_channels = 16,
                         .kernel_h = 3,
                         .kernel_w = 3,
@@ -205,7 +213,7 @@ TEST_CASE("NaN passes a fused ReLU") {
       const Tensor in = to_tensor(to_array(x), Layout::channels_last, type);
       Tensor y = to_tensor(to_array(x), Layout::channels_last, type);
       y.fill(0);
-      passes(algorithm, s).forward->run(in.data(), w.f32(), {factor.f32(), factor.f32()}, y.data());
+      algorithm.forward(s)->run(in.data(), w.f32(), {factor.f32(), factor.f32()}, y.data());
       for (const double v : to_array(y).values) CHECK(std::isnan(v));
     }
 }

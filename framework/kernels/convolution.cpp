@@ -5,60 +5,22 @@
 
 namespace bitwright::kernels {
 
-static std::unique_ptr<ConvForward> make_forward(const ConvShape& shape, ConvAlgorithm algorithm) {
-  switch (algorithm) {
-    case ConvAlgorithm::winograd:
-      return winograd_forward(shape);
-    case ConvAlgorithm::patches:
-      return patches_forward(shape);
-    case ConvAlgorithm::direct:
-      break;
-  }
-  return direct_forward(shape);
-}
-
-static std::unique_ptr<ConvBackwardData> make_backward_data(const ConvShape& shape,
-                                                            ConvAlgorithm algorithm) {
-  switch (algorithm) {
-    case ConvAlgorithm::winograd:
-      return winograd_backward_data(shape);
-    case ConvAlgorithm::patches:
-      return patches_backward_data(shape);
-    case ConvAlgorithm::direct:
-      break;
-  }
-  return direct_backward_data(shape);
-}
-
-static std::unique_ptr<ConvBackwardWeights> make_backward_weights(const ConvShape& shape,
-                                                                  ConvAlgorithm algorithm) {
-  switch (algorithm) {
-    case ConvAlgorithm::winograd:
-      return winograd_backward_weights(shape);
-    case ConvAlgorithm::patches:
-      return patches_backward_weights(shape);
-    case ConvAlgorithm::direct:
-      break;
-  }
-  return direct_backward_weights(shape);
-}
-
 Convolution::Convolution(const ConvShape& shape) : shape_(shape), choice_(choose(shape)) {}
 
 void Convolution::forward(const void* x, const float* weight, const ConvEpilogueData& more,
                           void* y) {
-  if (!forward_) forward_ = make_forward(shape_, choice_.forward);
+  if (!forward_) forward_ = entry_of(choice_.forward).forward(shape_);
   forward_->run(x, weight, more, y);
 }
 
 void Convolution::backward_data(const void* dy, const float* weight, void* dx) {
-  if (!backward_data_) backward_data_ = make_backward_data(shape_, choice_.backward_data);
+  if (!backward_data_) backward_data_ = entry_of(choice_.backward_data).backward_data(shape_);
   backward_data_->run(dy, weight, dx);
 }
 
 void Convolution::backward_weights(const void* x, const void* dy, float* dw) {
   if (!backward_weights_)
-    backward_weights_ = make_backward_weights(shape_, choice_.backward_weights);
+    backward_weights_ = entry_of(choice_.backward_weights).backward_weights(shape_);
   backward_weights_->run(x, dy, dw);
 }
 

@@ -1,7 +1,6 @@
 #include "kernels/convolution_choice.h"
 
 #include <algorithm>
-#include <array>
 #include <mutex>
 #include <set>
 
@@ -24,20 +23,12 @@ Choices& choices() {
   return all;
 }
 
-bool fits(ConvAlgorithm algorithm, const ConvShape& shape) {
-  switch (algorithm) {
-    case ConvAlgorithm::winograd:
-      return winograd_fits(shape);
-    case ConvAlgorithm::patches:
-      return patches_fit(shape);
-    case ConvAlgorithm::direct:
-      break;
-  }
-  return true;
+bool computes(const ConvChoice& choice, const ConvShape& shape) {
+  const ConvAlgorithmEntry &f = entry_of(choice.forward), &d = entry_of(choice.backward_data),
+                           &w = entry_of(choice.backward_weights);
+  return f.forward && f.fits(shape) && d.backward_data && d.fits(shape) && w.backward_weights &&
+         w.fits(shape);
 }
-
-constexpr std::array kAlgorithms{ConvAlgorithm::direct, ConvAlgorithm::winograd,
-                                 ConvAlgorithm::patches};
 
 }  // namespace
 
@@ -49,15 +40,17 @@ std::string text_of(const ConvShape& s) {
 }
 
 std::string text_of(const ConvChoice& c) {
-  return fmt::format("forward {}, data {}, weights {}", name_of(c.forward),
-                     name_of(c.backward_data), name_of(c.backward_weights));
+  return fmt::format("forward {}, data {}, weights {}", entry_of(c.forward).name,
+                     entry_of(c.backward_data).name, entry_of(c.backward_weights).name);
 }
 
 std::optional<ConvChoice> parse_choice(const std::string& text) {
-  for (const ConvAlgorithm f : kAlgorithms)
-    for (const ConvAlgorithm d : kAlgorithms)
-      for (const ConvAlgorithm w : kAlgorithms)
-        if (text_of(ConvChoice{f, d, w}) == text) return ConvChoice{f, d, w};
+  for (const auto& f : kConvAlgorithms)
+    for (const auto& d : kConvAlgorithms)
+      for (const auto& w : kConvAlgorithms) {
+        const ConvChoice choice{f.algorithm, d.algorithm, w.algorithm};
+        if (text_of(choice) == text) return choice;
+      }
   return std::nullopt;
 }
 
@@ -79,13 +72,11 @@ ConvChoice choose(const ConvShape& shape) {
     return {choose_algorithm(shape, ConvPass::forward),
             choose_algorithm(shape, ConvPass::backward_data),
             choose_algorithm(shape, ConvPass::backward_weights)};
-  const ConvChoice& c = entry->second;
-  for (const ConvAlgorithm a : {c.forward, c.backward_data, c.backward_weights})
-    if (!fits(a, shape))
-      throw config_error(Place{"algorithms"},
-                         fmt::format("'{}' cannot compute {}", name_of(a), key),
-                         "an algorithm that can", "make the table again with bitwright tune");
-  return c;
+  if (!computes(entry->second, shape))
+    throw config_error(Place{"algorithms"},
+                       fmt::format("'{}' cannot compute {}", text_of(entry->second), key),
+                       "algorithms that can", "make the table again with bitwright tune");
+  return entry->second;
 }
 
 std::vector<ConvShape> chosen_shapes(std::size_t first) {

@@ -55,22 +55,20 @@ ConvChoice fastest_choice(const ConvShape& with_epilogue) {
   Operands o(shape);
   ConvChoice choice;
   double forward = 1e30, data = 1e30, weights = 1e30;
-  const auto time_all = [&](ConvAlgorithm a, auto f, auto d, auto w) {
-    take_faster(median_seconds([&] { f->run(o.x.data(), o.weight.f32(), {}, o.y.data()); }), a,
-                forward, choice.forward);
-    take_faster(median_seconds([&] { d->run(o.y.data(), o.weight.f32(), o.x.data()); }), a, data,
-                choice.backward_data);
-    take_faster(median_seconds([&] { w->run(o.x.data(), o.y.data(), o.gradient.f32()); }), a,
-                weights, choice.backward_weights);
-  };
-  time_all(ConvAlgorithm::direct, direct_forward(shape), direct_backward_data(shape),
-           direct_backward_weights(shape));
-  if (winograd_fits(shape))
-    time_all(ConvAlgorithm::winograd, winograd_forward(shape), winograd_backward_data(shape),
-             winograd_backward_weights(shape));
-  if (patches_fit(shape))
-    time_all(ConvAlgorithm::patches, patches_forward(shape), patches_backward_data(shape),
-             patches_backward_weights(shape));
+  for (const ConvAlgorithmEntry& a : kConvAlgorithms) {
+    if (!a.fits(shape)) continue;
+    if (a.forward != nullptr) {
+      const auto pass = a.forward(shape);
+      take_faster(median_seconds([&] { pass->run(o.x.data(), o.weight.f32(), {}, o.y.data()); }),
+                  a.algorithm, forward, choice.forward);
+    }
+    const auto to_data = a.backward_data(shape);
+    take_faster(median_seconds([&] { to_data->run(o.y.data(), o.weight.f32(), o.x.data()); }),
+                a.algorithm, data, choice.backward_data);
+    const auto to_weights = a.backward_weights(shape);
+    take_faster(median_seconds([&] { to_weights->run(o.x.data(), o.y.data(), o.gradient.f32()); }),
+                a.algorithm, weights, choice.backward_weights);
+  }
   return choice;
 }
 

@@ -39,12 +39,12 @@ template <class In, class Out>
     const float d = float(d3[i]), e = float(d4[i]), f = float(d5[i]);
     const float even_p = e - kQ2 * c, odd_p = kP * (d - kQ2 * b);
     const float even_q = e - kP2 * c, odd_q = kQ * (d - kP2 * b);
-    u0[i] = kP2 * kQ2 * a - (kP2 + kQ2) * c + e;
-    u1[i] = even_p + odd_p;
-    u2[i] = even_p - odd_p;
-    u3[i] = even_q + odd_q;
-    u4[i] = even_q - odd_q;
-    u5[i] = kP2 * kQ2 * b - (kP2 + kQ2) * d + f;
+    u0[i] = Out(kP2 * kQ2 * a - (kP2 + kQ2) * c + e);
+    u1[i] = Out(even_p + odd_p);
+    u2[i] = Out(even_p - odd_p);
+    u3[i] = Out(even_q + odd_q);
+    u4[i] = Out(even_q - odd_q);
+    u5[i] = Out(kP2 * kQ2 * b - (kP2 + kQ2) * d + f);
   }
 }
 
@@ -82,12 +82,12 @@ template <class In, class Out>
     const float a = float(y0[i]), b = float(y1[i]), c = float(y2[i]), d = float(y3[i]);
     const float even_p = a + kP2 * c, odd_p = kP * b + kP3 * d;
     const float even_q = a + kQ2 * c, odd_q = kQ * b + kQ3 * d;
-    m0[i] = a;
-    m1[i] = even_p + odd_p;
-    m2[i] = even_p - odd_p;
-    m3[i] = even_q + odd_q;
-    m4[i] = even_q - odd_q;
-    m5[i] = d;
+    m0[i] = Out(a);
+    m1[i] = Out(even_p + odd_p);
+    m2[i] = Out(even_p - odd_p);
+    m3[i] = Out(even_q + odd_q);
+    m4[i] = Out(even_q - odd_q);
+    m5[i] = Out(d);
   }
 }
 
@@ -102,12 +102,12 @@ template <class In, class Out>
     const float a = g0[i], b = g1[i], c = g2[i];
     const float even_p = kPShare * a + kPShare2 * c, odd_p = kPShare1 * b;
     const float even_q = kQShare * a + kQShare2 * c, odd_q = kQShare1 * b;
-    u0[i] = kZeroShare * a;
-    u1[i] = even_p + odd_p;
-    u2[i] = even_p - odd_p;
-    u3[i] = even_q + odd_q;
-    u4[i] = even_q - odd_q;
-    u5[i] = c;
+    u0[i] = Out(kZeroShare * a);
+    u1[i] = Out(even_p + odd_p);
+    u2[i] = Out(even_p - odd_p);
+    u3[i] = Out(even_q + odd_q);
+    u4[i] = Out(even_q - odd_q);
+    u5[i] = Out(c);
   }
 }
 
