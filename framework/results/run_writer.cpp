@@ -77,6 +77,7 @@ class Writer : public RunWriter {
   void fill(const RunHeader& header, const Carried& carried);
   void open_objects();
   void close_objects();
+  void leave_open();
   void open_table(Stored& stored);
   void take_over(const Carried& carried);
   void write_pending();
@@ -111,7 +112,12 @@ Writer::Writer(std::string path, const RunHeader& header, const Carried& carried
   root_ = file_.own(H5Fcreate(temporary.path().c_str(), H5F_ACC_TRUNC, h5::file_properties(),
                               results::run_access()),
                     "create the run file");
-  guarded([&] { fill(header, carried); });
+  try {
+    guarded([&] { fill(header, carried); });
+  } catch (const Error&) {
+    leave_open();
+    throw;
+  }
   if (fsync(descriptor()) != 0)
     throw results::system_error(path_, "cannot force to the disk", errno);
   results::rename_durably(temporary.path(), path_);
@@ -149,7 +155,7 @@ Writer::~Writer() {
   } catch (const std::exception&) {
     // Whoever drops an unclosed writer is reporting something else already.
   }
-  close_objects();
+  abandoned_ ? leave_open() : close_objects();
 }
 
 void Writer::guarded(const std::function<void()>& writing) {
@@ -157,7 +163,7 @@ void Writer::guarded(const std::function<void()>& writing) {
     writing();
   } catch (const Error&) {
     abandoned_ = true;
-    results::write_no_more(root_);
+    h5::write_no_more(root_);
     throw;
   }
 }
@@ -204,6 +210,18 @@ void Writer::close_objects() {
   for (auto& [name, scalar] : scalars_) scalar.set.reset();
   for (StoredGrid& stored : grids_) stored.sets.clear();
   for (Handle* set : {&event_step_, &event_kind_, &event_message_, &status_}) set->reset();
+}
+
+// HDF5 may crash when it closes a file that it could not write to (1.14, where the space that
+// metadata need at the last flush was never recorded). The system closes it when the process ends.
+void Writer::leave_open() {
+  for (Stored& stored : tables_)
+    for (Series& series : stored.series) series.set.release();
+  for (auto& [name, scalar] : scalars_) scalar.set.release();
+  for (StoredGrid& stored : grids_)
+    for (Handle& set : stored.sets) set.release();
+  for (Handle* object : {&event_step_, &event_kind_, &event_message_, &status_, &root_})
+    object->release();
 }
 
 void Writer::take_over(const Carried& carried) {
