@@ -25,10 +25,14 @@ void* count(std::size_t size, std::size_t alignment) {
 }
 }  // namespace
 
-// Replaces the global ones of the test program; the array and nothrow forms end up here too.
-// Inlined into a caller, free() would look to the compiler like the wrong partner of that caller's
-// new.
+// Replaces the global ones of the test program; the array forms end up here too. Inlined into a
+// caller, free() would look to the compiler like the wrong partner of that caller's new.
 void* operator new(std::size_t size) { return count(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept try {
+  return count(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return count(size, static_cast<std::size_t>(alignment));
 }
