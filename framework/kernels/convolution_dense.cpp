@@ -8,7 +8,7 @@
 
 #include "kernels/convolution.h"
 #include "kernels/convolution_epilogue.h"
-#include "kernels/dnnl_api.h"
+#include "kernels/convolution_weights.h"
 #include "kernels/matmul.h"
 #include "kernels/workspace.h"
 
@@ -20,20 +20,6 @@ struct Side {
   std::int64_t pixels, channels;
   std::int64_t size() const { return pixels * channels; }
 };
-
-// Weights [O, C, u, v] as a matrix for each tap (u, v), [C, O] or, transposed, [O, C].
-api::Desc taps_desc(const ConvShape& s, bool transposed, DType type) {
-  const std::int64_t area = s.c * s.out_channels;
-  return {{s.out_channels, s.c, s.kernel_h, s.kernel_w},
-          api::type_of(type),
-          transposed ? api::Dims{s.c, 1, s.kernel_w * area, area}
-                     : api::Dims{1, s.out_channels, s.kernel_w * area, area}};
-}
-api::Desc plain_desc(const ConvShape& s) {
-  return {{s.out_channels, s.c, s.kernel_h, s.kernel_w},
-          dnnl::memory::data_type::f32,
-          dnnl::memory::format_tag::oihw};
-}
 
 // The tap through which input pixel `in` reaches output pixel `out`, or -1.
 std::int64_t tap_between(const ConvShape& s, std::int64_t in, std::int64_t out) {
@@ -52,7 +38,7 @@ class DenseMatrix {
         from_{s.h * s.w, s.c},
         to_{s.out_h() * s.out_w(), s.out_channels},
         taps_(Tensor::empty({Shape{s.kernel_h * s.kernel_w, s.c, s.out_channels}, s.type})),
-        reorder_(plain_desc(s), taps_desc(s, transposed, s.type)) {
+        reorder_(plain_weights(s), tap_matrices(s, transposed, s.type)) {
     if (transposed) std::swap(from_, to_);
     workspace(bytes());
   }
@@ -142,7 +128,7 @@ class DenseBackwardWeights final : public ConvBackwardWeights {
         in_{s.h * s.w, s.c},
         out_{s.out_h() * s.out_w(), s.out_channels},
         taps_(Tensor::empty(Shape{s.kernel_h * s.kernel_w, s.c, s.out_channels})),
-        reorder_(taps_desc(s, false, DType::f32), plain_desc(s)),
+        reorder_(tap_matrices(s, false, DType::f32), plain_weights(s)),
         product_(
             {.m = in_.size(), .n = out_.size(), .k = s.n, .transpose_a = true, .type = s.type}) {
     workspace(bytes());

@@ -7,7 +7,7 @@
 
 #include "kernels/convolution.h"
 #include "kernels/convolution_epilogue.h"
-#include "kernels/dnnl_api.h"
+#include "kernels/convolution_weights.h"
 #include "kernels/matmul.h"
 #include "kernels/workspace.h"
 
@@ -27,17 +27,11 @@ struct Patches {
   bool image_is_matrix() const { return taps == 1 && s.stride == 1 && s.padding == 0; }
   std::size_t bytes() const { return static_cast<std::size_t>(rows * width) * size_of(s.type); }
 
-  /// Weights as a matrix, [taps * C, O] or, transposed, [O, taps * C].
-  api::Desc weight_matrix(bool transposed, DType type) const {
-    const std::int64_t row = s.kernel_w * s.c, o = s.out_channels;
-    const api::Dims strides =
-        transposed ? api::Dims{width, 1, row, s.c} : api::Dims{1, o, row * o, s.c * o};
-    return {{o, s.c, s.kernel_h, s.kernel_w}, api::type_of(type), strides};
-  }
-  api::Desc plain_weight() const {
+  /// Weights as a matrix [O, taps * C]; tap_matrices are [taps * C, O].
+  api::Desc transposed_weight_matrix() const {
     return {{s.out_channels, s.c, s.kernel_h, s.kernel_w},
-            dnnl::memory::data_type::f32,
-            dnnl::memory::format_tag::oihw};
+            api::type_of(s.type),
+            api::Dims{width, 1, s.kernel_w * s.c, s.c}};
   }
 };
 
@@ -107,7 +101,7 @@ class PatchesForward final : public ConvForward {
   explicit PatchesForward(const ConvShape& s)
       : patches_(s),
         weight_(Tensor::empty({Shape{patches_.width, s.out_channels}, s.type})),
-        reorder_(patches_.plain_weight(), patches_.weight_matrix(false, s.type)),
+        reorder_(plain_weights(s), tap_matrices(s, false, s.type)),
         product_({.m = patches_.rows,
                   .n = s.out_channels,
                   .k = patches_.width,
@@ -137,7 +131,7 @@ class PatchesBackwardData final : public ConvBackwardData {
   explicit PatchesBackwardData(const ConvShape& s)
       : patches_(s),
         weight_(Tensor::empty({Shape{s.out_channels, patches_.width}, s.type})),
-        reorder_(patches_.plain_weight(), patches_.weight_matrix(true, s.type)),
+        reorder_(plain_weights(s), patches_.transposed_weight_matrix()),
         product_({.m = patches_.rows,
                   .n = patches_.width,
                   .k = s.out_channels,
@@ -167,7 +161,7 @@ class PatchesBackwardWeights final : public ConvBackwardWeights {
   explicit PatchesBackwardWeights(const ConvShape& s)
       : patches_(s),
         gradient_(Tensor::empty(Shape{patches_.width, s.out_channels})),
-        reorder_(patches_.weight_matrix(false, DType::f32), patches_.plain_weight()),
+        reorder_(tap_matrices(s, false, DType::f32), plain_weights(s)),
         product_({.m = patches_.width,
                   .n = s.out_channels,
                   .k = patches_.rows,

@@ -19,6 +19,7 @@
 #include <bitwright/core/parallel.h>
 
 #include "kernels/convolution_epilogue.h"
+#include "kernels/convolution_weights.h"
 #include "kernels/dnnl_api.h"
 #include "kernels/matmul.h"
 #include "kernels/winograd_rows.h"
@@ -74,21 +75,6 @@ void transform_2d(const float* const* in, Out* const* out, float* temporary, std
     for (int j = 0; j < IN; ++j) from[j] = temporary + (k * IN + j) * lanes;
     one(from, out + k * OUT, lanes);
   }
-}
-
-// Weights [O, I, 3, 3] as nine matrices [from, to] and back; `flipped` for the gradient of data,
-// where outputs are read and inputs written.
-api::Desc nine_matrices(const ConvShape& s, bool flipped) {
-  const auto f32 = dnnl::memory::data_type::f32;
-  const std::int64_t area = s.out_channels * s.c;
-  const api::Dims strides =
-      flipped ? api::Dims{s.c, 1, 3 * area, area} : api::Dims{1, s.out_channels, 3 * area, area};
-  return {{s.out_channels, s.c, kKernel, kKernel}, f32, strides};
-}
-api::Desc plain_weights(const ConvShape& s) {
-  return {{s.out_channels, s.c, kKernel, kKernel},
-          dnnl::memory::data_type::f32,
-          dnnl::memory::format_tag::oihw};
 }
 
 constexpr std::int64_t kLanes = 256;  // weights are transformed in strips that stay in cache
@@ -205,7 +191,7 @@ class WinogradImages {
         rows_(by_frequency_ ? tiling_.rows() : rows_of_block(tiling_, from_, to_)),
         capacity_(rows_ * tiling_.across),
         blocks_((tiling_.rows() + rows_ - 1) / rows_),
-        reorder_(plain_weights(s), nine_matrices(s, flipped)) {
+        reorder_(plain_weights(s), tap_matrices(s, flipped, DType::f32)) {
     nine_ = scratch_.add(9 * from_ * to_);
     weights_ = scratch_.add(kFrequencies * from_ * to_, type_);
     for (std::int64_t p = 0; p < members_; ++p) {
@@ -350,7 +336,7 @@ class WinogradBackwardWeights final : public ConvBackwardWeights {
         rows_(by_frequency_ ? tiling_.rows() : rows_of_block(tiling_, in_, out_)),
         capacity_(rows_ * tiling_.across),
         blocks_((tiling_.rows() + rows_ - 1) / rows_),
-        reorder_(nine_matrices(s, false), plain_weights(s)) {
+        reorder_(tap_matrices(s, false, DType::f32), plain_weights(s)) {
     for (std::int64_t p = 0; p < members_; ++p)
       products_.emplace_back(Matmul::Plan{.m = in_,
                                           .n = out_,

@@ -38,9 +38,8 @@ std::string instruction_set() {
 
 std::string algorithms() {
   return fmt::format(
-      "conv2d: rule {} (Winograd F(4x4, 3x3), patches, dense or oneDNN direct, nhwc); linear: "
-      "oneDNN "
-      "matmul; rest: own kernels",
+      "conv2d: rule {} (Winograd F(4x4, 3x3), patches, dense or oneDNN direct, nhwc); "
+      "linear: oneDNN matmul; rest: own kernels",
       kConvolutionRule);
 }
 
