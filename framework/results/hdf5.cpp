@@ -6,9 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "results/folder.h"
 
@@ -63,30 +61,6 @@ void note_failed_close() {
 }
 
 void forget_failed_close() { failed_close.reset(); }
-
-void write_no_more(hid_t file) {
-  const Handle access(H5Fget_access_plist(file));
-  if (H5Pget_driver(access) != H5FD_SEC2) return;  // a file in memory
-  void* fd = nullptr;
-  const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (nowhere >= 0 && H5Fget_vfd_handle(file, H5P_DEFAULT, &fd) >= 0)
-    dup2(nowhere, *static_cast<int*>(fd));
-  if (nowhere >= 0) ::close(nowhere);
-}
-
-// A dataset that cannot be written when it is closed would be freed all the same, and crash HDF5
-// 1.14 when the file is closed. So it is written before, and closed without writing if that fails.
-static void write_out(hid_t object) {
-  if (H5Iget_type(object) != H5I_DATASET || H5Dflush(object) >= 0) return;
-  note_failed_close();
-  write_no_more(Handle(H5Iget_file_id(object)));
-}
-
-void Handle::reset() {
-  if (!valid()) return;
-  write_out(id_);
-  if (H5Idec_ref(std::exchange(id_, H5I_INVALID_HID)) < 0) note_failed_close();
-}
 
 Handle File::own(hid_t id, std::string_view doing) const {
   if (id < 0) fail(doing);

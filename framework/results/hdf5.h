@@ -14,11 +14,6 @@
 
 namespace bitwright::h5 {
 
-/// For a file to which a write failed. What is on the disk is whole, but HDF5 would spoil it at the
-/// latest when the process ends, by recording an end that was never written. From now on, what it
-/// writes goes nowhere.
-void write_no_more(hid_t file);
-
 /// Remembers that an object could not be closed, for File::check_closed.
 void note_failed_close();
 /// Such as that of a file given up earlier.
@@ -38,7 +33,9 @@ class Handle {
 
   operator hid_t() const { return id_; }
   bool valid() const { return id_ >= 0; }
-  void reset();
+  void reset() {
+    if (valid() && H5Idec_ref(std::exchange(id_, H5I_INVALID_HID)) < 0) note_failed_close();
+  }
   hid_t release() { return std::exchange(id_, H5I_INVALID_HID); }
 
  private:

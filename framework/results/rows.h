@@ -24,4 +24,9 @@ void append_rows(const h5::File& file, hid_t set, const Block& rows, hid_t type,
 /// A text of exactly `bytes` bytes: cut after a whole UTF-8 character, padded with NUL.
 std::string fixed_text(std::string text, std::size_t bytes);
 
+/// For a file to which a write failed. What is on the disk is whole, but HDF5 would spoil it at the
+/// latest when the process ends, by recording an end that was never written. From now on, what it
+/// writes goes nowhere.
+void write_no_more(hid_t file);
+
 }  // namespace bitwright::results

@@ -163,7 +163,7 @@ void Writer::guarded(const std::function<void()>& writing) {
     writing();
   } catch (const Error&) {
     abandoned_ = true;
-    h5::write_no_more(root_);
+    results::write_no_more(root_);
     throw;
   }
 }
