@@ -79,9 +79,11 @@ class Program:
         need(done.returncode >= 0, f"a crash: signal {-done.returncode}: {done.stderr}")
         return done.returncode, done.stderr.strip()
 
-    def start(self, out, *more):
+    def start(self, out, *more, **variables):
+        environment = preloaded(self.preload, **variables) if variables else None
         return subprocess.Popen([*self.command, *more, "--out", out], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                env=environment)
 
 
 def one_line(status, message, *words):
@@ -231,7 +233,7 @@ def damaged_checkpoints(program, reference, scratch):
     need(status == 5, "the run was to end early")
     folder = run_folder(out)
     earlier, newest = sorted(glob.glob(os.path.join(folder, "checkpoint-*.h5")))
-    whole = os.path.join(scratch, "whole")
+    whole = os.path.join(scratch, "before-the-damage")
     shutil.copytree(out, whole)
     damage(newest)
     status, message = program.run(out, "--resume")
@@ -254,6 +256,61 @@ def damaged_checkpoints(program, reference, scratch):
     same_metrics(reference, run_folder(whole))
     same_checkpoint(reference, run_folder(whole))
     print("all checkpoints damaged: started over, said", flush=True)
+
+
+def killed_before_pruning(program, reference, scratch):
+    """No later checkpoint would remove the one too many that a kill leaves here."""
+    out = os.path.join(scratch, "unpruned")
+    last = sorted(glob.glob(os.path.join(reference, "checkpoint-0*.h5")))[-1]
+    process = program.start(out, FILE_FAULT=f"rename:{os.path.basename(last)}:1:after")
+    process.communicate(timeout=program.limit)
+    need(process.returncode == -signal.SIGKILL, f"exit status {process.returncode}, not a kill")
+    left = glob.glob(os.path.join(run_folder(out), "checkpoint-*.h5"))
+    need(len(left) == 3, f"not before the removal: {left}")
+    resumes(program, out, reference, "killed before the removal of the oldest checkpoint")
+    shutil.rmtree(out)
+    print("killed before the removal of the oldest checkpoint: resumed to equal bits", flush=True)
+
+
+def opens_plainly(folder):
+    try:
+        with h5py.File(os.path.join(folder, "run.h5"), "r"):
+            return True
+    except OSError:
+        return False
+
+
+def killed_while_closing(program, _, scratch):
+    """At each of the last writes to run.h5: some come after the status, before the file is closed."""
+    log = os.path.join(scratch, "calls")
+    out, whole = os.path.join(scratch, "closing"), os.path.join(scratch, "whole")
+    rarely = "log.flush=1.0e+6"  # so that the calls are the same every time
+    status, message = program.run(whole, rarely, FILE_FAULT_LOG=log)
+    need(status == 0, message)
+    with open(log, encoding="utf-8") as file:
+        writes = sum(line.startswith("write ") and "run.h5" in line for line in file)
+    marked = 0
+    for write in range(writes - 5, writes + 1):
+        process = program.start(out, rarely, FILE_FAULT=f"write:run.h5:{write}:kill")
+        process.communicate(timeout=program.limit)
+        need(process.returncode == -signal.SIGKILL, f"write {write} of {writes} was not reached")
+        with h5py.File(os.path.join(run_folder(out), "run.h5"), "r", swmr=True) as file:
+            ended = int(file["status"][()]) == 1
+        marked += ended and not opens_plainly(run_folder(out))
+        copy = os.path.join(scratch, "copy")
+        shutil.copytree(run_folder(out), copy)
+        subprocess.run([program.program, "repair", copy], stdout=subprocess.DEVNULL, check=True)
+        with h5py.File(os.path.join(copy, "run.h5"), "r") as file:
+            need((int(file["status"][()]) == 1) == ended, "repair changed how the run ended")
+        shutil.rmtree(copy)
+        status, message = program.run(out, rarely, "--resume")
+        need(status == 0, message)
+        same_metrics(run_folder(whole), run_folder(out))
+        same_checkpoint(run_folder(whole), run_folder(out))
+        shutil.rmtree(out)
+    need(marked, "no kill came between the status and the closing")
+    print(f"killed while closing run.h5: repaired, resumed to equal bits; {marked} of 6 after the "
+          "status", flush=True)
 
 
 def file_system_without_swmr(program, reference, scratch):
@@ -290,7 +347,8 @@ def main():
             need(status == 0, message)
             reference = run_folder(out)
             for test in (injected, full_disk, deleted_under_the_run, two_runs,
-                         damaged_checkpoints, file_system_without_swmr):
+                         damaged_checkpoints, killed_before_pruning,
+                         killed_while_closing, file_system_without_swmr):
                 test(program, reference, scratch)
         print("file_faults: passed")
         return 0

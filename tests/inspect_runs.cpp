@@ -75,8 +75,10 @@ TEST_CASE("the run file of a killed writer opens plainly once it is repaired") {
   const std::string path = dir / "run.h5";
   write_and_die(path);
   CHECK(!opens_plainly(path));
-  CHECK(repair_run(dir.path()));
+  CHECK(!RunReader::open(path)->closed());
+  CHECK(repair_run(dir.path()) == RunStatus::stopped);
   CHECK(opens_plainly(path));
+  CHECK(RunReader::open(path)->closed());
 
   const auto reader = RunReader::open(path);
   CHECK(reader->status() == static_cast<int>(RunStatus::stopped));

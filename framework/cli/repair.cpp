@@ -10,9 +10,11 @@ namespace bitwright {
 
 int repair(const std::string& run) {
   const std::string path = run_file_of(run);
+  const auto status = results::repair_run(run);
   fmt::print("{}: {}\n", path,
-             results::repair_run(run) ? "repaired; it opens plainly, its status is 'stopped'"
-                                      : "nothing to repair");
+             status
+                 ? fmt::format("repaired; it opens plainly, its status is '{}'", name_of(*status))
+                 : "nothing to repair");
   return 0;
 }
 

@@ -96,6 +96,7 @@ void Run::resume(const Checkpoint& checkpoint, const RunReader& before,
   for (const std::string& warning : warnings) writer_->event({step, "warning", warning});
   writer_->event({step, "resumed", fmt::format("resumed at step {}", step)});
   progress_.say(fmt::format("resumed at step {} of {}", step, plan_.steps));
+  prune();  // a kill may have come between a checkpoint and the removal of the oldest
 }
 
 void Run::restore(const Checkpoint& checkpoint) {
@@ -309,6 +310,10 @@ void Run::visit(StateVisitor& visitor) {
 void Run::save(std::int64_t run_step) {
   save_checkpoint(directory_.path() + "/" + checkpoint_name(run_step),
                   [this](StateVisitor& v) { visit(v); });
+  prune();
+}
+
+void Run::prune() {
   prune_checkpoints(directory_.path(),
                     static_cast<int>(config_.section("checkpoint").integer("keep")));
 }

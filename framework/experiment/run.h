@@ -64,6 +64,7 @@ class Run {
   void test(const std::string& suffix);
   void record_size();
   void save(std::int64_t run_step);
+  void prune();
   void save_final();
   void visit(StateVisitor& visitor);
   void visit_position(StateVisitor& visitor);

@@ -16,6 +16,7 @@
 #include "experiment/run_directory.h"
 #include "experiment/signals.h"
 #include "experiment/summary.h"
+#include "results/repair.h"
 
 namespace bitwright {
 
@@ -103,6 +104,7 @@ int run_experiment(const Registries& registries, const RunRequest& request) {
   const RunLock lock(directory.path(), request.in_sweep && resume ? 60 : 0);
   if (show || (resume && directory.finished())) {
     if (!request.quiet) fmt::print(stderr, "{} is finished already\n", directory.path());
+    results::repair_run_file(directory.run_file());  // if it was killed before it closed the file
     const auto reader = RunReader::open(directory.run_file());
     print_results(request, reader->results(), directory.run_file(),
                   recorded_subset(reader->header().provenance));

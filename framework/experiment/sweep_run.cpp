@@ -25,6 +25,7 @@
 #include "experiment/run_directory.h"
 #include "experiment/signals.h"
 #include "experiment/summary.h"
+#include "results/repair.h"
 
 namespace bitwright {
 namespace {
@@ -103,7 +104,12 @@ class SweepRun {
   }
 
   void take_results(std::size_t i) {
-    const std::string file = RunDirectory(cells_[i].job->directory).run_file();
+    const RunDirectory directory(cells_[i].job->directory);
+    const std::string file = directory.run_file();
+    if (!RunReader::open(file)->closed()) {  // about to be, or never: killed at its very end
+      const RunLock lock(directory.path(), 60);
+      results::repair_run_file(file);
+    }
     const auto results = RunReader::open(file)->results();
     cells_[i].outcome = Json::parse(summary_json(results, file, ""));
     views_[i].state = State::finished;

@@ -30,6 +30,7 @@ class Reader : public RunReader {
   std::map<std::string, double> results() const override { return scalars("/results"); }
   std::map<std::string, double> wallclock() const override { return scalars("/wallclock"); }
   int status() const override;
+  bool closed() const override { return !live_; }
   std::string format_version() const override { return version_; }
 
  private:
@@ -53,7 +54,7 @@ class Reader : public RunReader {
   h5::File file_;
   Handle root_;
   std::string version_;
-  bool live_ = false;  ///< opened for reading beside a writer
+  bool live_ = false;  ///< opened for reading beside a writer, which may be dead
 };
 
 Reader::Reader(const std::string& path) : file_(path) {

@@ -167,6 +167,9 @@ class RunReader {
   virtual std::map<std::string, double> results() const = 0;
   virtual std::map<std::string, double> wallclock() const = 0;
   virtual int status() const = 0;  ///< 0 running or killed, 1 finished, 2 stopped, 3 failed
+  /// Whether its writer closed it. A writer that lives has not, nor has one that was killed, be it
+  /// after the status was written; such a file does not open without SWMR.
+  virtual bool closed() const = 0;
   /// "1.0"
   virtual std::string format_version() const = 0;
 };
