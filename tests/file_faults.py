@@ -280,34 +280,83 @@ def opens_plainly(folder):
         return False
 
 
+class CountedRun:
+    """A run whose calls are the same every time, those writes to run.h5 that it does counted."""
+
+    def __init__(self, program, scratch):
+        self.program = program
+        self.out = os.path.join(scratch, "counted")
+        self.whole = os.path.join(scratch, "whole")
+        self.rarely = "log.flush=1.0e+6"  # else by the clock
+        log = os.path.join(scratch, "calls")
+        shutil.rmtree(self.whole, ignore_errors=True)
+        # In the same place: its name is on record, and the lengths of records decide the calls.
+        status, message = program.run(self.out, self.rarely, FILE_FAULT_LOG=log)
+        need(status == 0, message)
+        os.rename(self.out, self.whole)
+        with open(log, encoding="utf-8") as file:
+            calls = [line.split() for line in file]
+        os.remove(log)
+        self.writes = [(int(call[2]), int(call[3])) for call in calls
+                       if call[0] == "write" and "run.h5" in call[1]]
+
+    def kill(self, write, action):
+        process = self.program.start(self.out, self.rarely,
+                                     FILE_FAULT=f"write:run.h5:{write}:{action}")
+        process.communicate(timeout=self.program.limit)
+        need(process.returncode == -signal.SIGKILL,
+             f"write {write} of {len(self.writes)} was not reached")
+
+    def resume(self):
+        status, message = self.program.run(self.out, self.rarely, "--resume")
+        need(status == 0, message)
+        same_metrics(run_folder(self.whole), run_folder(self.out))
+        same_checkpoint(run_folder(self.whole), run_folder(self.out))
+        shutil.rmtree(self.out)
+
+
+def torn_writes(program, _, scratch):
+    """The kernel looks for signals between two pages: writes of each size that cross from one to
+    the next, ended there."""
+    run = CountedRun(program, scratch)
+    crossing = {}
+    for number, (begin, end) in enumerate(run.writes, 1):
+        if begin // 4096 != (end - 1) // 4096:
+            crossing.setdefault(end - begin, []).append(number)
+    need(crossing, "no write crosses a page")
+    torn = 0
+    for size, numbers in crossing.items():
+        for write in sorted({numbers[0], numbers[len(numbers) // 2], numbers[-1]}):
+            run.kill(write, "torn")
+            folder = run_folder(run.out)
+            # Not with h5py, which would try again for ever if the file were damaged.
+            shown = subprocess.run([program.program, "show", folder, "--json"], text=True,
+                                   capture_output=True, check=False) if folder else None
+            need(shown is None or shown.returncode == 0,
+                 f"write {write}, {size} bytes, torn: {shown and shown.stderr}")
+            run.resume()
+            torn += 1
+    print(f"{torn} torn writes to run.h5: readable, resumed to equal bits", flush=True)
+
+
 def killed_while_closing(program, _, scratch):
     """At each of the last writes to run.h5: some come after the status, before the file is closed."""
-    log = os.path.join(scratch, "calls")
-    out, whole = os.path.join(scratch, "closing"), os.path.join(scratch, "whole")
-    rarely = "log.flush=1.0e+6"  # so that the calls are the same every time
-    status, message = program.run(whole, rarely, FILE_FAULT_LOG=log)
-    need(status == 0, message)
-    with open(log, encoding="utf-8") as file:
-        writes = sum(line.startswith("write ") and "run.h5" in line for line in file)
+    run = CountedRun(program, scratch)
+    writes = len(run.writes)
     marked = 0
     for write in range(writes - 5, writes + 1):
-        process = program.start(out, rarely, FILE_FAULT=f"write:run.h5:{write}:kill")
-        process.communicate(timeout=program.limit)
-        need(process.returncode == -signal.SIGKILL, f"write {write} of {writes} was not reached")
-        with h5py.File(os.path.join(run_folder(out), "run.h5"), "r", swmr=True) as file:
+        run.kill(write, "kill")
+        folder = run_folder(run.out)
+        with h5py.File(os.path.join(folder, "run.h5"), "r", swmr=True) as file:
             ended = int(file["status"][()]) == 1
-        marked += ended and not opens_plainly(run_folder(out))
+        marked += ended and not opens_plainly(folder)
         copy = os.path.join(scratch, "copy")
-        shutil.copytree(run_folder(out), copy)
+        shutil.copytree(folder, copy)
         subprocess.run([program.program, "repair", copy], stdout=subprocess.DEVNULL, check=True)
         with h5py.File(os.path.join(copy, "run.h5"), "r") as file:
             need((int(file["status"][()]) == 1) == ended, "repair changed how the run ended")
         shutil.rmtree(copy)
-        status, message = program.run(out, rarely, "--resume")
-        need(status == 0, message)
-        same_metrics(run_folder(whole), run_folder(out))
-        same_checkpoint(run_folder(whole), run_folder(out))
-        shutil.rmtree(out)
+        run.resume()
     need(marked, "no kill came between the status and the closing")
     print(f"killed while closing run.h5: repaired, resumed to equal bits; {marked} of 6 after the "
           "status", flush=True)
@@ -348,7 +397,7 @@ def main():
             reference = run_folder(out)
             for test in (injected, full_disk, deleted_under_the_run, two_runs,
                          damaged_checkpoints, killed_before_pruning,
-                         killed_while_closing, file_system_without_swmr):
+                         torn_writes, killed_while_closing, file_system_without_swmr):
                 test(program, reference, scratch)
         print("file_faults: passed")
         return 0

@@ -23,6 +23,9 @@ inline constexpr const char* axes_attribute = "axes";
 /// could not be read by it, older formats have no SWMR.
 h5::Handle run_access();
 
+/// Creation properties under which a kill in the middle of a write leaves a readable file.
+h5::Handle run_properties();
+
 /// Makes every group, dataset and attribute of `header` in an empty file; tables have no rows,
 /// results and wall-clock scalars are NaN, the status is 0.
 void make_layout(const h5::File& file, hid_t root, const RunHeader& header);

@@ -11,7 +11,7 @@
 //             torn: SIGKILL in the middle of a write, between two pages of the file where it has
 //             any
 //   FILE_FAULT_LOG=PATH
-//     appends a line "CALL NAME" for each call.
+//     appends a line "CALL NAME" for each call, "write NAME FROM TO" (in the file) for a write.
 //   FILE_FAULT_STATFS=NUMBER
 //     statfs gives this as the type of every file system.
 
@@ -109,8 +109,8 @@ std::string name_of(int fd) {
 }
 
 /// With system calls, which nobody intercepts.
-void log_call(const char* call, const std::string& name) {
-  const std::string line = std::string(call) + " " + name + "\n";
+void log_call(const char* call, const std::string& name, const std::string& where) {
+  const std::string line = std::string(call) + " " + name + where + "\n";
   const long fd =
       syscall(SYS_openat, AT_FDCWD, fault().log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   if (fd < 0) return;
@@ -119,9 +119,9 @@ void log_call(const char* call, const std::string& name) {
 }
 
 /// What is to happen to this call.
-Action strike(const char* call, const std::string& name) {
+Action strike(const char* call, const std::string& name, const std::string& where = "") {
   static std::atomic<long> calls{0};
-  if (!fault().log.empty()) log_call(call, name);
+  if (!fault().log.empty()) log_call(call, name, where);
   if (fault().action == Action::none || fault().call != call) return Action::none;
   if (name.find(fault().name) == std::string::npos) return Action::none;
   const long number = ++calls;
@@ -146,6 +146,13 @@ Result act(Action action, const Call& call) {
   const Result result = call();
   if (action == Action::after) raise(SIGKILL);
   return result;
+}
+
+Action strike_write(int fd, off_t at, std::size_t size) {
+  char where[64];
+  std::snprintf(where, sizeof where, " %lld %lld", static_cast<long long>(at),
+                static_cast<long long>(at) + static_cast<long long>(size));
+  return strike("write", name_of(fd), where);
 }
 
 /// How much of a write at `at` is done when a kill ends it: whole pages, for the kernel looks for
@@ -175,7 +182,7 @@ int open_with(const char* function, const char* path, int flags, mode_t mode) {
 }
 
 ssize_t pwrite_with(const char* function, int fd, const void* bytes, std::size_t size, off_t at) {
-  return act_on_write(strike("write", name_of(fd)), at, size, [&](std::size_t some) {
+  return act_on_write(strike_write(fd, at, size), at, size, [&](std::size_t some) {
     return original<ssize_t(int, const void*, std::size_t, off_t)>(function)(fd, bytes, some, at);
   });
 }
@@ -202,7 +209,7 @@ int open64(const char* path, int flags, ...) {
 
 ssize_t write(int fd, const void* bytes, std::size_t size) {
   const off_t at = std::max(lseek(fd, 0, SEEK_CUR), off_t{0});
-  return act_on_write(strike("write", name_of(fd)), at, size, [&](std::size_t some) {
+  return act_on_write(strike_write(fd, at, size), at, size, [&](std::size_t some) {
     return original<ssize_t(int, const void*, std::size_t)>("write")(fd, bytes, some);
   });
 }
