@@ -213,15 +213,16 @@ TEST_CASE("a norm that is not finite ends the training, before anything is updat
   CHECK(stage.weights() == before);
 }
 
-TEST_CASE("the average follows its recurrence") {
+TEST_CASE("the average begins as the values after the first update and follows its recurrence") {
   for (const bool warm_up : {false, true}) {
     Tensor x = Tensor::from({1, -2}, {2});
     WeightAverage average({{"x", x, x, "x", "bias"}}, {.decay = 0.9, .warm_up = warm_up});
-    double expected = 1;
+    double expected = 0;
     for (int t = 0; t < 30; ++t) {
       x.f32()[0] = static_cast<float>(std::sin(t));
       average.update();
-      const double decay = warm_up ? std::min(0.9, (1.0 + t) / (10.0 + t)) : 0.9;
+      double decay = warm_up ? std::min(0.9, (1.0 + t) / (10.0 + t)) : 0.9;
+      if (t == 0) decay = 0;
       expected = decay * expected + (1 - decay) * static_cast<double>(x.f32()[0]);
     }
     const std::vector<float> now = list(x);
@@ -248,12 +249,12 @@ TEST_CASE("averaging leaves training alone, and is what evaluation sees, selects
     options.trainer.update.average.decay = 0.8;
     SmallStage averaged(options);
     std::vector<double> expected;  // of each element, from the weights after each update
-    for (const float w : averaged.weights()) expected.push_back(static_cast<double>(w));
     struct Follower : Recorder {
       SmallStage* stage = nullptr;
       std::vector<double>* average = nullptr;
       bool on_step_complete(std::int64_t) override {
         const std::vector<float> now = stage->weights();
+        if (average->empty()) average->assign(now.begin(), now.end());
         for (std::size_t i = 0; i < now.size(); ++i)
           (*average)[i] = 0.8 * (*average)[i] + 0.2 * static_cast<double>(now[i]);
         return false;

@@ -21,7 +21,10 @@ static Options average_options() {
       .above(0)
       .max(1)
       .optional()
-      .boolean("warm_up", false, "decay min(decay, (1 + t) / (10 + t)) in update t, from 0");
+      .boolean(
+          "warm_up", false,
+          "decay min(decay, (1 + t) / (10 + t)) in update t = 1, 2, ...; the average begins as the "
+          "weights after update 0");
 }
 
 static Options stop_options() {

@@ -15,8 +15,9 @@ WeightAverage::WeightAverage(const std::vector<Optimized>& tensors, const Averag
 
 void WeightAverage::update() {
   const double t = static_cast<double>(updates_++);
-  const double decay =
-      options_.warm_up ? std::min(options_.decay, (1 + t) / (10 + t)) : options_.decay;
+  double decay = options_.decay;
+  if (options_.warm_up) decay = std::min(decay, (1 + t) / (10 + t));
+  if (t == 0) decay = 0;  // clips and steps of quantizers may have got their start in this update
   for (Slot& slot : slots_)
     kernels::average_step(slot.value.numel(), static_cast<float>(1 - decay), slot.value.f32(),
                           slot.average.f32());

@@ -1,6 +1,7 @@
 #pragma once
 // Exponential moving average of the weights that the optimizer updates (Polyak and Juditsky 1992;
-// with a decay as in TensorFlow's ExponentialMovingAverage and in most image classifiers since).
+// with a decay as in TensorFlow's ExponentialMovingAverage and in most image classifiers since). It
+// begins as the weights after the first update, as PyTorch's AveragedModel does.
 
 #include <cstdint>
 #include <string>
@@ -13,17 +14,18 @@ namespace bitwright {
 
 struct AverageOptions {
   double decay = 0;  ///< share of the old average that stays in an update; 0: no average is kept
-  bool warm_up = false;  ///< update t, from 0, uses min(decay, (1 + t) / (10 + t))
+  bool warm_up = false;  ///< update t, from 1, uses min(decay, (1 + t) / (10 + t))
 };
 
 class WeightAverage {
  public:
   WeightAverage() = default;
-  /// Averages of the tensors' values, which they begin as. None for decay 0.
+  /// Averages of the tensors' values. None for decay 0.
   WeightAverage(const std::vector<Optimized>& tensors, const AverageOptions& options);
 
   bool kept() const { return options_.decay > 0; }
-  /// average <- decay * average + (1 - decay) * value, once per update of the weights.
+  /// average <- decay * average + (1 - decay) * value, once per update of the weights, numbered
+  /// from 0; the first one makes the average the value.
   void update();
   /// A tensor that no longer changes is its own average.
   void freeze(const std::string& name);
