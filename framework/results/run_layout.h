@@ -20,11 +20,9 @@ inline constexpr const char* scale_attribute = "scale";
 inline constexpr const char* axes_attribute = "axes";
 
 /// Access properties that fix the format to HDF5 1.10's, whatever library writes: newer defaults
-/// could not be read by it, older formats have no SWMR.
+/// could not be read by it, older formats have no SWMR. Objects are placed so that a kill in the
+/// middle of a write leaves a readable file.
 h5::Handle run_access();
-
-/// Creation properties under which a kill in the middle of a write leaves a readable file.
-h5::Handle run_properties();
 
 /// Makes every group, dataset and attribute of `header` in an empty file; tables have no rows,
 /// results and wall-clock scalars are NaN, the status is 0.

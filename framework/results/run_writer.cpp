@@ -109,7 +109,7 @@ Writer::Writer(std::string path, const RunHeader& header, const Carried& carried
   check_header(header);
   results::TemporaryFile temporary(results::temporary_name(path_));
   h5::forget_failed_close();
-  root_ = file_.own(H5Fcreate(temporary.path().c_str(), H5F_ACC_TRUNC, results::run_properties(),
+  root_ = file_.own(H5Fcreate(temporary.path().c_str(), H5F_ACC_TRUNC, h5::file_properties(),
                               results::run_access()),
                     "create the run file");
   try {
