@@ -260,8 +260,9 @@ h5::Handle run_access() {
   h5::Handle properties(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(properties, H5F_LIBVER_V110, H5F_LIBVER_V110);
   // The kernel looks for signals between two pages of a write: a kill there would leave half of an
-  // object header, whose checksum is then wrong for ever. The headers that change, those of series,
-  // have less than 800 bytes; so placed, none crosses a page.
+  // object header, whose checksum is then wrong for ever. So placed, none crosses a page: the
+  // headers that change are those of series, whose size is a few hundred bytes, of a scale 16 more
+  // for each series of its table.
   H5Pset_alignment(properties, 1, 1024);
   return properties;
 }
