@@ -57,6 +57,15 @@ TEST_CASE("wrong command lines of bench") {
   check_refused(dir, "bench lenet300", place, "lenet300");
 }
 
+TEST_CASE("a method that lacks something is refused before anything is measured") {
+  const std::string incomplete = "{name: proximal_mean_field, jacobian: eye}";
+  const auto [line, status] = testing::failure([&] {
+    bench::select(builtin_registries(), {{"lenet300"}, {"f32"}, {"train"}, {"none", incomplete}});
+  });
+  CHECK(status == 2);
+  CHECK(line.find("beta_rate is missing") != std::string::npos);
+}
+
 TEST_CASE("nets are chosen in their own order, each once; what this program lacks is left out") {
   const auto names = [](const std::vector<bench::Case>& cases) {
     std::vector<std::string> all;

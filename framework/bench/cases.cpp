@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <bitwright/train/method.h>
+
 #include "experiment/config.h"
 #include "kernels/cpu.h"
 
@@ -57,13 +59,16 @@ Settings methods_of(const Registries& registries, const std::string& method) {
                       Options{}.components("methods", "methods", "what quantizes"), registries);
 }
 
-// Each is parsed once, so that a wrong one is refused before anything is measured.
+// Each is made once, so that a wrong one is refused before anything is measured.
 std::vector<std::string> chosen_methods(const Registries& registries,
                                         const std::vector<std::string>& asked) {
   std::vector<std::string> all;
   for (const std::string& method : asked) all.push_back(method == "none" ? "" : method);
   if (all.empty()) all.push_back("");
-  for (const std::string& method : all) methods_of(registries, method);
+  for (const std::string& method : all) {
+    const Settings parsed = methods_of(registries, method);
+    for (const Settings& settings : parsed.sections("methods")) registries.methods.make(settings);
+  }
   return all;
 }
 
