@@ -85,6 +85,11 @@ class Program:
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                 env=environment)
 
+    def killed_by(self, fault, out, *more):
+        process = self.start(out, *more, FILE_FAULT=fault)
+        process.communicate(timeout=self.limit)
+        need(process.returncode == -signal.SIGKILL, f"{fault} did not kill the run")
+
 
 def one_line(status, message, *words):
     need(status == 5, f"exit status {status} instead of 5: {message}")
@@ -107,8 +112,8 @@ def nothing_damaged(out):
                 series[:rows]
 
 
-def resumes(program, out, reference, fault):
-    status, message = program.run(out, "--resume")
+def resumes(program, out, reference, fault, *more):
+    status, message = program.run(out, *more, "--resume")
     need(status == 0, f"{fault}: --resume: exit status {status}: {message}")
     same_metrics(reference, run_folder(out))
     same_checkpoint(reference, run_folder(out))
@@ -262,9 +267,7 @@ def killed_before_pruning(program, reference, scratch):
     """No later checkpoint would remove the one too many that a kill leaves here."""
     out = os.path.join(scratch, "unpruned")
     last = sorted(glob.glob(os.path.join(reference, "checkpoint-0*.h5")))[-1]
-    process = program.start(out, FILE_FAULT=f"rename:{os.path.basename(last)}:1:after")
-    process.communicate(timeout=program.limit)
-    need(process.returncode == -signal.SIGKILL, f"exit status {process.returncode}, not a kill")
+    program.killed_by(f"rename:{os.path.basename(last)}:1:after", out)
     left = glob.glob(os.path.join(run_folder(out), "checkpoint-*.h5"))
     need(len(left) == 3, f"not before the removal: {left}")
     resumes(program, out, reference, "killed before the removal of the oldest checkpoint")
@@ -301,17 +304,10 @@ class CountedRun:
                        if call[0] == "write" and "run.h5" in call[1]]
 
     def kill(self, write, action):
-        process = self.program.start(self.out, self.rarely,
-                                     FILE_FAULT=f"write:run.h5:{write}:{action}")
-        process.communicate(timeout=self.program.limit)
-        need(process.returncode == -signal.SIGKILL,
-             f"write {write} of {len(self.writes)} was not reached")
+        self.program.killed_by(f"write:run.h5:{write}:{action}", self.out, self.rarely)
 
     def resume(self):
-        status, message = self.program.run(self.out, self.rarely, "--resume")
-        need(status == 0, message)
-        same_metrics(run_folder(self.whole), run_folder(self.out))
-        same_checkpoint(run_folder(self.whole), run_folder(self.out))
+        resumes(self.program, self.out, run_folder(self.whole), "killed in a write", self.rarely)
         shutil.rmtree(self.out)
 
 
